@@ -1,0 +1,43 @@
+/* avx512.c: the words of AVX-512 (F, VL, BW, DQ), and with them all tiles. See words.h for what each word means. */
+#include "../nnc.h"
+
+#if NNC_X86
+#include <immintrin.h>
+NNC_TARGET_BEGIN("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")
+
+#define NNC_ISA avx512
+#define VBYTES 64
+#define NNC_ACC 24 /* 32 registers: 6 rows x 4 columns of accumulators, 4 columns, a broadcast */
+
+#define MASK16(n) ((__mmask16)((1u << (n)) - 1))
+#define MASK8(n) ((__mmask8)((1u << (n)) - 1))
+
+#define NNC_REAL 32
+#define vec __m512
+#define v_set(x) _mm512_set1_ps(x)
+#define v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define v_sqrt(a) _mm512_sqrt_ps(a)
+#define v_max(a, b) _mm512_max_ps(a, b)
+#define v_min(a, b) _mm512_min_ps(a, b)
+#define v_select(m, a, b) _mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)(m)), b, a)
+#define v_load_n(p, n) _mm512_maskz_loadu_ps(MASK16(n), p)
+#define v_store_n(p, v, n) _mm512_mask_storeu_ps(p, MASK16(n), v)
+#include "../kernels/tiles.h"
+
+#define NNC_REAL 64
+#define vec __m512d
+#define v_set(x) _mm512_set1_pd(x)
+#define v_fma(a, b, c) _mm512_fmadd_pd(a, b, c)
+#define v_sqrt(a) _mm512_sqrt_pd(a)
+#define v_max(a, b) _mm512_max_pd(a, b)
+#define v_min(a, b) _mm512_min_pd(a, b)
+#define v_select(m, a, b) _mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)(m)), b, a)
+#define v_load_n(p, n) _mm512_maskz_loadu_pd(MASK8(n), p)
+#define v_store_n(p, v, n) _mm512_mask_storeu_pd(p, MASK8(n), v)
+#include "../kernels/tiles.h"
+
+NNC_TARGET_END
+NNC_TABLES(avx512)
+#else
+NNC_NO_TABLES(avx512)
+#endif

@@ -1,0 +1,55 @@
+/* generic.c: the words in plain C with vector extensions of 16 bytes, for any machine. See words.h for what each word means.
+ *
+ * Where the machine's baseline has no FMA (x86-64), a * b + c is rounded twice, so results differ from the other ISAs in
+ * the last bits; where it has one (64-bit ARM), they are the same. */
+#include "../nnc.h"
+
+#define NNC_ISA generic
+#define VBYTES 16
+#define NNC_ACC 8 /* 16 registers on x86-64's baseline: 8 accumulators */
+#define NNC_LANES_BY_LOOP
+
+#define EACH(type, expression)                                                                                         \
+    ({                                                                                                                 \
+        type each;                                                                                                     \
+        for (int i = 0; i < (int)(sizeof(each) / sizeof(each[0])); i++) each[i] = (expression);                        \
+        each;                                                                                                          \
+    })
+
+typedef float nnc_generic_f32 __attribute__((vector_size(16), may_alias));
+typedef double nnc_generic_f64 __attribute__((vector_size(16), may_alias));
+
+#define NNC_REAL 32
+#define vec nnc_generic_f32
+#define v_set(x) ((vec){(x), (x), (x), (x)})
+#ifdef __FP_FAST_FMAF
+#define v_fma(a, b, c) __extension__({ vec a_ = (a), b_ = (b), c_ = (c); EACH(vec, __builtin_fmaf(a_[i], b_[i], c_[i])); })
+#else
+#define v_fma(a, b, c) ((a) * (b) + (c))
+#endif
+#define v_sqrt(a) __extension__({ vec a_ = (a); EACH(vec, __builtin_sqrtf(a_[i])); })
+#define v_select(m, a, b) ((vec)(((ivec)(a) & (m)) | ((ivec)(b) & ~(m))))
+#define v_max(a, b) FN(larger)(a, b)
+#define v_min(a, b) FN(smaller)(a, b)
+#define v_load_n(p, n) FN(load_lanes)(p, n)
+#define v_store_n(p, v, n) FN(store_lanes)(p, v, n)
+#define NNC_MINMAX_BY_SELECT
+#include "../kernels/tiles.h"
+
+#define NNC_REAL 64
+#define vec nnc_generic_f64
+#define v_set(x) ((vec){(x), (x)})
+#ifdef __FP_FAST_FMA
+#define v_fma(a, b, c) __extension__({ vec a_ = (a), b_ = (b), c_ = (c); EACH(vec, __builtin_fma(a_[i], b_[i], c_[i])); })
+#else
+#define v_fma(a, b, c) ((a) * (b) + (c))
+#endif
+#define v_sqrt(a) __extension__({ vec a_ = (a); EACH(vec, __builtin_sqrt(a_[i])); })
+#define v_select(m, a, b) ((vec)(((ivec)(a) & (m)) | ((ivec)(b) & ~(m))))
+#define v_max(a, b) FN(larger)(a, b)
+#define v_min(a, b) FN(smaller)(a, b)
+#define v_load_n(p, n) FN(load_lanes)(p, n)
+#define v_store_n(p, v, n) FN(store_lanes)(p, v, n)
+#include "../kernels/tiles.h"
+
+NNC_TABLES(generic)

@@ -1,0 +1,95 @@
+/* steps.h: what ends and begins the way back: every loss with its gradient, and every optimizer's step.
+ *
+ * As in maps.h the walks are real functions, inlined with the formula that they are given; the macros make one of each per row
+ * of NNC_LOSS_LIST and NNC_OPTIMIZER_LIST. Nothing to touch to add a loss or an optimizer. */
+
+/* ---- losses ------------------------------------------------------------------------------------------------------------ */
+
+INLINE void FN(walk_loss)(long rows, long cols, const real *o, long o_row, const real *t, long t_row, real *dz, long dz_row,
+                          vec scale, double *row_loss, vec (*loss)(vec, vec, vec *), int with_gradient) {
+    vec gradient;
+    if (cols == 1 && o_row == 1 && t_row == 1 && (!with_gradient || dz_row == 1)) {
+        for (long i = 0; i < rows; i += LANES) {
+            real value[LANES];
+            v_store(value, loss(FN(get)(o + i, rows - i), FN(get)(t + i, rows - i), &gradient));
+            if (with_gradient) FN(put)(dz + i, gradient * scale, rows - i, 1);
+            for (long k = 0; k < LANES && i + k < rows; k++) row_loss[i + k] = (double)value[k];
+        }
+        return;
+    }
+    for (long i = 0; i < rows; i++, o += o_row, t += t_row) {
+        vec sum[SPAN_VECS];
+        FN(clear)(sum);
+        for (long j = 0; j < cols; j += SPAN)
+            for (int s = 0; s < SPAN_VECS && j + s * LANES < cols; s++) {
+                const long k = j + s * LANES;
+                const vec value = loss(v_load(o + k), v_load(t + k), &gradient);
+                sum[s] = sum[s] + FN(only)(value, cols - k);
+                if (with_gradient) v_store(dz + k, gradient * scale);
+            }
+        row_loss[i] = (double)FN(fold)(sum);
+        if (with_gradient) dz += dz_row;
+    }
+}
+
+#define LOSS_ARGUMENTS                                                                                                 \
+    long rows, long cols, const void *o, long o_row, const void *t, long t_row, void *dz, long dz_row, double scale,   \
+        double *row_loss
+#define LOSS_ELEMENTWISE(name, ...)                                                                                    \
+    static void FN(loss_##name)(LOSS_ARGUMENTS) {                                                                      \
+        const vec s = v_set((real)scale);                                                                              \
+        if (dz) FN(walk_loss)(rows, cols, o, o_row, t, t_row, dz, dz_row, s, row_loss, FN(name##_loss), 1);            \
+        else FN(walk_loss)(rows, cols, o, o_row, t, t_row, dz, dz_row, s, row_loss, FN(name##_loss), 0);               \
+    }
+#define LOSS_ROWWISE(name, ...)                                                                                        \
+    static void FN(loss_##name)(LOSS_ARGUMENTS) {                                                                      \
+        const int exact = cols == 1 && dz_row == 1;                                                                    \
+        for (long i = 0; i < rows; i++)                                                                                \
+            row_loss[i] = FN(name##_row_loss)(cols, (const real *)o + i * o_row, (const real *)t + i * t_row,          \
+                                              dz ? (real *)dz + i * dz_row : NULL, v_set((real)scale), exact);         \
+    }
+NNC_LOSS_LIST(LOSS_ELEMENTWISE, LOSS_ROWWISE)
+
+/* ---- optimizers -------------------------------------------------------------------------------------------------------- */
+
+/* One step on p and as many slots as `slots` says (known when this is compiled). Where a weight would turn non-finite it and its
+ * slots stay as they were. */
+INLINE void FN(walk_update)(long rows, long cols, const real *g, long g_row, real *p, real *s0, real *s1, long p_row,
+                            const double *coef, int decay, int *trouble,
+                            vec (*step)(const vec *, int, vec, vec, vec *, vec *), int slots) {
+    vec c[NNC_COEFS];
+    for (int i = 0; i < NNC_COEFS; i++) c[i] = v_set((real)coef[i]);
+    if (!decay) c[0] = v_zero();
+    if (p_row == cols && g_row == cols) { /* one flat run */
+        cols *= rows;
+        rows = 1;
+    }
+    ivec bad = i_set(0);
+    for (long i = 0; i < rows; i++) {
+        for (long j = 0; j < cols; j += LANES) {
+            const long k = i * p_row + j, n = cols - j;
+            const vec old = FN(get)(p + k, n);
+            const vec old0 = slots > 0 ? FN(get)(s0 + k, n) : v_zero(), old1 = slots > 1 ? FN(get)(s1 + k, n) : v_zero();
+            vec new0 = old0, new1 = old1;
+            const vec new = step(c, slots, old, FN(get)(g + i * g_row + j, n), &new0, &new1);
+            const ivec good = (ivec)(v_abs(new) <= v_set(REAL_MAX));
+            bad |= ~good;
+            FN(put)(p + k, v_select(good, new, old), n, 1);
+            if (slots > 0) FN(put)(s0 + k, v_select(good, new0, old0), n, 1);
+            if (slots > 1) FN(put)(s1 + k, v_select(good, new1, old1), n, 1);
+        }
+    }
+    if (FN(any)(bad)) *trouble = 1;
+}
+
+#define UPDATE(name, ...)                                                                                              \
+    static void FN(update_##name)(long rows, long cols, const void *g, long g_row, void *p, void *s0, void *s1,        \
+                                  long p_row, const double *coef, int decay, int *trouble) {                           \
+        const int n = FN(name##_state)(coef);                                                                          \
+        if (n == 0)                                                                                                    \
+            FN(walk_update)(rows, cols, g, g_row, p, s0, s1, p_row, coef, decay, trouble, FN(name##_step), 0);         \
+        else if (n == 1)                                                                                               \
+            FN(walk_update)(rows, cols, g, g_row, p, s0, s1, p_row, coef, decay, trouble, FN(name##_step), 1);         \
+        else FN(walk_update)(rows, cols, g, g_row, p, s0, s1, p_row, coef, decay, trouble, FN(name##_step), 2);        \
+    }
+NNC_OPTIMIZER_LIST(UPDATE)

@@ -1,0 +1,40 @@
+/* tiles.h: every tile, in the words of one ISA and one type, and the table that hands them out.
+ *
+ * Included twice by each isa/<name>.c. To add a kernel: a field in nnc_kernels (nnc.h), a file here, a line in the table. */
+#include "../words.h"
+#include "../vmath.h"
+#include "walk.h"
+#include "../ops/activations.h"
+#include "../ops/losses.h"
+#include "../ops/optimizers.h"
+#include "matmul.h"
+#include "pack.h"
+#include "maps.h"
+#include "steps.h"
+
+#define ROW_FORWARD(name, ...) [NNC_##name] = FN(forward_##name),
+#define ROW_BACKWARD(name, ...) [NNC_##name] = FN(backward_##name),
+#define ROW_LOSS(name, ...) [NNC_##name] = FN(loss_##name),
+#define ROW_UPDATE(name, ...) [NNC_##name] = FN(update_##name),
+static const nnc_kernels FN(table) = {
+    .isa = NNC_STRING(NNC_ISA),
+    .itemsize = sizeof(real),
+    .lanes = LANES,
+    .mr = MR,
+    .nr = NR,
+    .matmul = FN(matmul),
+    .matvec = FN(matvec),
+    .pack = FN(pack),
+    .pack_t = FN(pack_t),
+    .forward = {NNC_ACTIVATION_LIST(ROW_FORWARD, ROW_FORWARD)},
+    .backward = {NNC_ACTIVATION_LIST(ROW_BACKWARD, ROW_BACKWARD)},
+    .loss = {NNC_LOSS_LIST(ROW_LOSS, ROW_LOSS)},
+    .update = {NNC_OPTIMIZER_LIST(ROW_UPDATE)},
+    .dropout = FN(dropout),
+};
+#undef ROW_FORWARD
+#undef ROW_BACKWARD
+#undef ROW_LOSS
+#undef ROW_UPDATE
+
+#include "../words_end.h"

@@ -1,0 +1,30 @@
+/* walk.h: the small helpers of every walk over rows: masks, tails, sums. Used by the formulas in ops/ and by maps.h and steps.h. */
+
+/* the mask of the first n lanes, n of any size */
+INLINE ivec FN(first)(long n) {
+    ivec lane;
+    for (int i = 0; i < LANES; i++) lane[i] = i;
+    return (ivec)(lane < i_set(n < LANES ? n : LANES));
+}
+/* v with zeros beyond its first n lanes */
+INLINE vec FN(only)(vec v, long n) { return n >= LANES ? v : v_select(FN(first)(n), v, v_zero()); }
+INLINE vec FN(get)(const real *p, long n) { return n >= LANES ? v_load(p) : v_load_n(p, (int)n); }
+/* v to p: all lanes into a padded row, but no more than n where it must be exact */
+INLINE void FN(put)(real *p, vec v, long n, int exact) {
+    if (!exact || n >= LANES) v_store(p, v);
+    else v_store_n(p, v, (int)n);
+}
+INLINE void FN(clear)(vec *s) {
+    for (int i = 0; i < SPAN_VECS; i++) s[i] = v_zero();
+}
+INLINE real FN(largest)(vec v) {
+    real t[LANES];
+    v_store(t, v);
+    for (int i = 1; i < LANES; i++) t[0] = t[i] > t[0] ? t[i] : t[0];
+    return t[0];
+}
+INLINE int FN(any)(ivec m) {
+    ibits some = 0;
+    for (int i = 0; i < LANES; i++) some |= m[i];
+    return some != 0;
+}

@@ -1,0 +1,162 @@
+/* nnc.h: the whole contract of nncore's C core. C11, no Python.
+ *
+ * Two floors stand on this page: loops (outside, in Cython or C) and tiles (here). A loop asks nnc_kernels_get for the table
+ * of a type and calls through it; which instruction set answers is decided once (dispatch.c). Names, formulas and defaults of
+ * activations, losses and optimizers stand once, as rows in ops/<kind>.h; the enums below, the tables, Python's names and the
+ * documentation are expanded from those rows.
+ *
+ * Kernels cannot fail, allocate, lock or print. Buffers are `void *` to arrays of the table's type. Shapes are rows x cols
+ * with a row stride in elements (`_row`). "Padded" buffers have a row stride that is a multiple of 64 bytes and may be read and
+ * written, beyond cols, up to the next multiple of 64 bytes; what stands there is garbage and never reaches a result. Every
+ * buffer that is only read may be read up to NNC_SLACK bytes beyond its end.
+ */
+#ifndef NNC_H
+#define NNC_H
+
+#include <float.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "ops/lists.h"
+
+#define NNC_ALIGN 64  /* bytes: alignment of buffers and of padded rows */
+#define NNC_SLACK 512 /* bytes that must be readable (and in workspace writable) beyond the end of any buffer */
+#define NNC_COEFS 8   /* doubles in an optimizer's hyperparameters, carry and coefficients */
+#define NNC_SLOTS 2   /* most vectors of state that an optimizer keeps beside each parameter */
+
+/* ---- enums, expanded from the lists ------------------------------------------------------------------------------- */
+
+#define NNC_ENUM_ROW(name, ...) NNC_##name,
+enum nnc_activation { NNC_ACTIVATION_LIST(NNC_ENUM_ROW, NNC_ENUM_ROW) NNC_ACTIVATIONS };
+enum nnc_loss { NNC_LOSS_LIST(NNC_ENUM_ROW, NNC_ENUM_ROW) NNC_LOSSES };
+enum nnc_optimizer { NNC_OPTIMIZER_LIST(NNC_ENUM_ROW) NNC_OPTIMIZERS };
+#undef NNC_ENUM_ROW
+
+enum nnc_dtype { NNC_FLOAT32, NNC_FLOAT64, NNC_DTYPES };
+enum nnc_reads { NNC_READS_OUTPUT, NNC_READS_INPUT };          /* what an activation's derivative is computed from: y or z */
+enum nnc_reduction { NNC_MEAN, NNC_SUM, NNC_MEAN_OF_ROWS };    /* 1/(rows cols), 1, 1/rows */
+enum nnc_status { NNC_OK, NNC_UNKNOWN_ISA, NNC_UNSUPPORTED_ISA };
+
+/* ---- the registry: what the rows say (registry.c) ------------------------------------------------------------------ */
+
+typedef struct {
+    const char *name, *formula, *derivative;
+    enum nnc_reads reads;        /* what backward's `saved` must be */
+    int rowwise;                 /* couples the columns of a row (softmax): blocks must hold whole rows; output layers only */
+    const char *init;            /* default initialiser of a layer with it */
+    const char *parameter;       /* name of its parameter, or "" */
+    double parameter_default;
+} nnc_activation_info;
+
+typedef struct {
+    const char *name, *formula, *gradient;
+    enum nnc_reduction reduction;
+    int link;                    /* the activation it is fused with (its input is then z, before activation), or -1 */
+} nnc_loss_info;
+
+typedef struct {
+    const char *name, *display, *formula, *source;               /* display: its class in Python */
+    const char *hyperparameters; /* "learning_rate=0.01 momentum=0 nesterov=0": names and defaults, in the order of hyper[] */
+    int (*slots)(const double *hyper);                                    /* vectors of state it needs, 0..NNC_SLOTS */
+    void (*prepare)(const double *hyper, double *carry, double *coef);    /* once a step; carry starts as all ones */
+} nnc_optimizer_info;
+
+extern const nnc_activation_info nnc_activation_table[NNC_ACTIVATIONS];
+extern const nnc_loss_info nnc_loss_table[NNC_LOSSES];
+extern const nnc_optimizer_info nnc_optimizer_table[NNC_OPTIMIZERS];
+
+/* ---- the kernel table ---------------------------------------------------------------------------------------------- */
+
+typedef struct nnc_kernels {
+    const char *isa;
+    int itemsize, lanes; /* bytes of an element, elements in a vector */
+    int mr, nr;          /* rows and columns of the matrix tile; packed panels are nr columns wide */
+
+    /* C (m,n) = A (m,k) B (k,n), or C += with add. A's element (i,p) is a[i*a_row + p*a_col]. B comes in panels of nr columns,
+     * b_panel apart, each (k, nr) with row stride b_row: unpacked B is b_row = its row stride, b_panel = nr. Reads B and writes
+     * C in whole vectors: up to LANES-1 elements beyond column n of each row; rows are written in ascending order with the last
+     * panel first, so a C with c_row = n in private scratch ends up whole. Element (i,j) is summed over p ascending in
+     * nnc_chains(n) chains (n: columns of the whole layer). chains = 1 when add. */
+    void (*matmul)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row, long b_panel,
+                   void *c, long c_row, int chains, int add);
+    /* C (m,1) = A (m,k) b (k): one output; SPAN interleaved chains. A's rows are contiguous. Writes c[i*c_row] only. */
+    void (*matvec)(long m, long k, const void *a, long a_row, const void *b, void *c, long c_row);
+    /* Panels of nr columns, zero-padded: dst[j/nr][p][j%nr] = src[p*src_row + j], and with pack_t = src[j*src_row + p]. */
+    void (*pack)(long k, long n, const void *src, long src_row, void *dst);
+    void (*pack_t)(long k, long n, const void *src, long src_row, void *dst);
+
+    /* y = f(z + bias), z and y (rows, cols) padded, bias (cols) or NULL. y may be z. If y is not z, z + bias is left in z.
+     * cols == 1 with z_row == y_row == 1 is a plain vector of `rows` elements, written exactly. */
+    void (*forward[NNC_ACTIVATIONS])(long rows, long cols, void *z, long z_row, const void *bias, void *y, long y_row,
+                                     double parameter);
+    /* dz = dy * f'(saved), in place of dy. saved is y or z as the row says. */
+    void (*backward[NNC_ACTIVATIONS])(long rows, long cols, void *dy, long dy_row, const void *saved, long saved_row,
+                                      double parameter);
+    /* row_loss[i] = the sum over row i of the loss; dz (padded) = scale * its gradient, unless dz is NULL. o is the network's
+     * output y, or z where the loss has a link. t (rows, cols) target. dz may be o. cols == 1 with strides 1: plain vectors. */
+    void (*loss[NNC_LOSSES])(long rows, long cols, const void *o, long o_row, const void *t, long t_row, void *dz, long dz_row,
+                             double scale, double *row_loss);
+    /* One optimizer step on p (rows, cols) with gradient g. s0, s1: its slots, in p's layout (NULL where not needed). coef from
+     * prepare; decay = 0 switches weight decay off (biases). Nothing beyond cols is written. A weight that would turn non-finite
+     * keeps its value and *trouble is set to 1. */
+    void (*update[NNC_OPTIMIZERS])(long rows, long cols, const void *g, long g_row, void *p, void *s0, void *s1, long p_row,
+                                   const double *coef, int decay, int *trouble);
+    /* y = x * mask / (1 - rate), mask 0 with probability rate, decided by (key, row0 + i, j) alone. x may be y. */
+    void (*dropout)(long rows, long cols, const void *x, long x_row, void *y, long y_row, double rate, uint64_t key, long row0);
+} nnc_kernels;
+
+/* Chains of summation for a layer of n outputs: enough to hide the latency of FMA on one sample of a narrow layer. It depends on
+ * the layer alone, so that every ISA, batch and thread count sums alike. n == 1 goes to matvec. */
+static inline int nnc_chains(long n) { return n > 32 ? 1 : n > 16 ? 2 : 4; }
+
+/* ---- choosing an instruction set (dispatch.c) ---------------------------------------------------------------------- */
+
+enum { NNC_ISAS = 4 };
+extern const char *const nnc_isa_names[NNC_ISAS];   /* best first, "generic" last */
+int nnc_isa_available(int isa);                     /* built in and supported by this CPU */
+enum nnc_status nnc_select(const char *name);       /* NULL or "": the best; sets the table that nnc_kernels_get hands out */
+const nnc_kernels *nnc_kernels_get(enum nnc_dtype dtype);             /* of the selected ISA (selects the best if none was) */
+const nnc_kernels *nnc_kernels_of(int isa, enum nnc_dtype dtype);     /* of one ISA; NULL where it is not available */
+
+/* ---- threads (threads.c) ------------------------------------------------------------------------------------------- */
+
+/* Runs fn(context, i, n) for i = 0..n-1 on n threads, the caller being 0, and returns when all are done. Fewer than `want`
+ * run when the pool is busy with another caller or threads cannot be made; n says how many. Safe after fork(). */
+typedef struct nnc_team nnc_team;
+typedef void (*nnc_work)(void *context, int index, nnc_team *team);
+void nnc_parallel(int want, nnc_work work, void *context);
+int nnc_team_size(const nnc_team *team);
+void nnc_barrier(nnc_team *team);                   /* all of the team arrive before any goes on */
+int nnc_cpu_count(void);                            /* CPUs this process may run on */
+
+/* ---- random numbers (random.c) ------------------------------------------------------------------------------------- */
+
+void nnc_shuffle(int64_t n, int64_t *index, uint64_t *state);         /* Fisher-Yates on splitmix64 */
+static inline uint64_t nnc_mix(uint64_t x) {                          /* splitmix64's finaliser: a hash of 64 bits */
+    x += 0x9E3779B97F4A7C15u;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
+    return x ^ (x >> 31);
+}
+
+/* ---- for the files in isa/ only ---------------------------------------------------------------------------------------------- */
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define NNC_X86 1
+#endif
+#if defined(__aarch64__)
+#define NNC_ARM64 1
+#endif
+#define NNC_PRAGMA(x) _Pragma(#x)
+#define NNC_STRING_(x) #x
+#define NNC_STRING(x) NNC_STRING_(x)
+#if defined(__clang__)
+#define NNC_TARGET_BEGIN(features) NNC_PRAGMA(clang attribute push(__attribute__((target(features))), apply_to = function))
+#define NNC_TARGET_END NNC_PRAGMA(clang attribute pop)
+#else
+#define NNC_TARGET_BEGIN(features) NNC_PRAGMA(GCC push_options) NNC_PRAGMA(GCC target(features))
+#define NNC_TARGET_END NNC_PRAGMA(GCC pop_options)
+#endif
+#define NNC_TABLES(isa) const nnc_kernels *const nnc_tables_##isa[NNC_DTYPES] = {&nnc_table_##isa##_f32, &nnc_table_##isa##_f64};
+#define NNC_NO_TABLES(isa) const nnc_kernels *const nnc_tables_##isa[NNC_DTYPES] = {NULL, NULL};
+
+#endif

@@ -1,0 +1,184 @@
+/* threads.c: a team of threads for one call at a time.
+ *
+ * Design:
+ * a) Workers are made when first wanted and sleep on a condition variable between calls: nothing spins once a call has
+ *    returned. Inside a call, a barrier spins briefly (a step's phases are microseconds apart), then sleeps; with fewer CPUs than
+ *    threads it sleeps at once.
+ * b) One call has the pool; a second one that comes meanwhile runs alone on its own thread. Results do not depend on it.
+ * c) After fork() the child has no workers: the pool is declared empty and makes new ones when wanted.
+ */
+#if defined(__linux__)
+#define _GNU_SOURCE /* sched_getaffinity */
+#endif
+#include "nnc.h"
+#include <stdatomic.h>
+
+#if defined(_WIN32)
+
+struct nnc_team {
+    int size;
+};
+void nnc_parallel(int want, nnc_work work, void *context) {
+    (void)want;
+    nnc_team team = {1};
+    work(context, 0, &team);
+}
+void nnc_barrier(nnc_team *team) { (void)team; }
+int nnc_team_size(const nnc_team *team) { return team->size; }
+int nnc_cpu_count(void) { return 1; }
+
+#else
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+enum { MOST = 250, SPINS = 4000 }; /* threads in a team; looks (some 10 us) at a gate before sleeping there */
+
+/* A point where some wait until another opens it: a phase that changes when it opens, and a bed for the patient. */
+typedef struct {
+    atomic_ullong phase;
+    atomic_int arrived, sleeping;
+    pthread_mutex_t mutex;
+    pthread_cond_t opened;
+} gate;
+#define GATE_INIT {0, 0, 0, PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER}
+
+struct nnc_team {
+    int size, spins;
+    gate barrier;
+};
+
+static struct {
+    atomic_flag busy;
+    int workers;                     /* alive; touched only by the holder of busy */
+    unsigned long long born_at;      /* phase of `call` that new workers start from */
+    gate call;                       /* phase: calls so far << 8 | size of the team, so that both are read at once */
+    gate finish;                     /* the last worker of a team to finish opens it */
+    nnc_work work;
+    void *context;
+    nnc_team team;
+} pool = {.busy = ATOMIC_FLAG_INIT, .call = GATE_INIT, .finish = GATE_INIT, .team = {.barrier = GATE_INIT}};
+
+static void pause_cpu(void) {
+#if NNC_X86
+    __builtin_ia32_pause();
+#elif NNC_ARM64
+    __asm__ volatile("yield");
+#endif
+}
+
+static void gate_open(gate *g, unsigned long long phase) {
+    atomic_store(&g->phase, phase);
+    if (atomic_load(&g->sleeping) > 0) {
+        pthread_mutex_lock(&g->mutex);
+        pthread_cond_broadcast(&g->opened);
+        pthread_mutex_unlock(&g->mutex);
+    }
+}
+
+/* Returns the phase that followed `phase`. */
+static unsigned long long gate_wait(gate *g, unsigned long long phase, int spins) {
+    unsigned long long now;
+    for (int i = 0; i < spins; i++) {
+        if ((now = atomic_load_explicit(&g->phase, memory_order_acquire)) != phase) return now;
+        pause_cpu();
+    }
+    pthread_mutex_lock(&g->mutex);
+    atomic_fetch_add(&g->sleeping, 1);
+    while ((now = atomic_load(&g->phase)) == phase) pthread_cond_wait(&g->opened, &g->mutex);
+    atomic_fetch_sub(&g->sleeping, 1);
+    pthread_mutex_unlock(&g->mutex);
+    return now;
+}
+
+/* The last of `count` to arrive opens the gate; returns whether that was the caller. */
+static int gate_arrive(gate *g, int count, unsigned long long phase) {
+    if (atomic_fetch_add(&g->arrived, 1) != count - 1) return 0;
+    atomic_store(&g->arrived, 0);
+    gate_open(g, phase + 1);
+    return 1;
+}
+
+void nnc_barrier(nnc_team *team) {
+    if (team->size == 1) return;
+    const unsigned long long phase = atomic_load(&team->barrier.phase);
+    if (!gate_arrive(&team->barrier, team->size, phase)) gate_wait(&team->barrier, phase, team->spins);
+}
+
+int nnc_team_size(const nnc_team *team) { return team->size; }
+
+static void *worker(void *argument) {
+    const int index = (int)(intptr_t)argument;
+    unsigned long long call = pool.born_at;
+    for (;;) {
+        call = gate_wait(&pool.call, call, 0);
+        const int size = (int)(call & 255);
+        if (index >= size) continue; /* not in this team, so the pool may already be on its way to the next call */
+        const unsigned long long finish = atomic_load(&pool.finish.phase);
+        pool.work(pool.context, index, &pool.team);
+        gate_arrive(&pool.finish, size - 1, finish);
+    }
+    return NULL;
+}
+
+static void forget_workers(void) { /* in the child of a fork, which has none of them */
+    const gate fresh = GATE_INIT;
+    pool.workers = 0;
+    pool.call = pool.finish = pool.team.barrier = fresh;
+    atomic_flag_clear(&pool.busy);
+}
+
+static void add_workers(int wanted) {
+    static int registered = 0;
+    if (!registered) registered = pthread_atfork(NULL, NULL, forget_workers) == 0;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals belong to the caller's threads */
+    pool.born_at = atomic_load(&pool.call.phase);
+    while (pool.workers < wanted) {
+        pthread_t id;
+        if (pthread_create(&id, NULL, worker, (void *)(intptr_t)(pool.workers + 1)) != 0) break;
+        pthread_detach(id);
+        pool.workers++;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void nnc_parallel(int want, nnc_work work, void *context) {
+    if (want > MOST) want = MOST;
+    if (want <= 1 || atomic_flag_test_and_set(&pool.busy)) {
+        nnc_team alone = {.size = 1};
+        work(context, 0, &alone);
+        return;
+    }
+    if (pool.workers < want - 1) add_workers(want - 1);
+    const int size = pool.workers + 1 < want ? pool.workers + 1 : want;
+    pool.team.size = size;
+    pool.team.spins = nnc_cpu_count() >= size ? SPINS : 0;
+    pool.work = work;
+    pool.context = context;
+    if (size > 1) {
+        const unsigned long long finish = atomic_load(&pool.finish.phase);
+        gate_open(&pool.call, ((atomic_load(&pool.call.phase) >> 8) + 1) << 8 | (unsigned)size);
+        work(context, 0, &pool.team);
+        gate_wait(&pool.finish, finish, pool.team.spins);
+    } else {
+        work(context, 0, &pool.team);
+    }
+    atomic_flag_clear(&pool.busy);
+}
+
+int nnc_cpu_count(void) {
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+    const long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (int)count : 1;
+}
+
+#endif

@@ -1,0 +1,268 @@
+/* vmath.h: exp, log, tanh and their kin, once, in the words of words.h: IEEE operations in fixed order, no tables, no hardware
+ * approximations, so that the bits are the same on every ISA that has FMA (without FMA they differ in the last places).
+ *
+ * Every polynomial is minimax (Remez in 100 digits, bench/minimax.py's kind; float32 coefficients rounded one by one, the rest
+ * refitted after each), and its comment says which function on which interval and the relative error that it alone leaves. A nan
+ * that comes in goes out. Results that would be subnormal are flushed to zero where a comment says so: a weight or an
+ * activation of 1e-38 means nothing, and exactness there would cost an operation everywhere. Accuracy is held by
+ * tests/ctest/test_math.c. To add a function: here, its coefficients for both types, a line in words_end.h, a check there. */
+
+#if NNC_REAL == 32
+#define EXP_EDGE REAL(88)                 /* exp(-x) is flushed to zero from about 87.7 on */
+#define NORMAL_EDGE REAL(13.4)            /* so is exp(-x^2/2) from here on */
+#define LN2_HIGH 0.693359375              /* ln 2 in 10 bits, so that n * LN2_HIGH is exact, and the rest */
+#define LN2_LOW -2.12194440054690583e-4
+#define SQRT_HALF_BITS 0x3F3504F3         /* sqrt(1/2) */
+#else
+#define EXP_EDGE REAL(709.1)              /* likewise from 708.7 on */
+#define NORMAL_EDGE REAL(37.7)
+#define LN2_HIGH 6.93147180369123816490e-01 /* 32 bits; as in fdlibm */
+#define LN2_LOW 1.90821492927058770002e-10
+#define SQRT_HALF_BITS 0x3FE6A09E667F3BCD
+#endif
+#define LOG2_E 1.44269504088896340736
+#define LN_2 0.693147180559945309417
+#define BIASED (ROUNDER + EXPONENT_BIAS)  /* adding it rounds x to n and leaves n + EXPONENT_BIAS in the low bits */
+#define K(x) v_set(REAL(x))
+#define STEP(p, x, c) p = v_fma(p, x, K(c)) /* one step of Horner's rule */
+
+/* 2^n from t = n + BIASED. n = -EXPONENT_BIAS gives 0. */
+INLINE vec FN(power_of_two)(vec t) { return (vec)((ivec)t << MANTISSA); }
+
+/* ---- division ------------------------------------------------------------------------------------------------------------ */
+
+/* a / b, rounded to within 0.51 ULP (float64: exactly). For float32 without the divider, which a 64-byte register keeps busy
+ * for 10 to 16 cycles: a first guess of 1/b from b's bits (b y within 0.9375 .. 1.0332 by the choice of the constant), made
+ * good to 2.9e-5 by the minimax quadratic of 1/w on that interval, then one residual step: (2.9e-5)^2 = 8e-10.
+ * For float32 b must be positive and lie between 2^-120 and 2^125, and a / b must not overflow. */
+INLINE vec FN(quotient)(vec a, vec b) {
+#if NNC_REAL == 32
+    const vec y = (vec)(i_set(0x7EF00000) - (ivec)b);
+    const vec w = b * y;
+    vec g = K(1.04711699);
+    STEP(g, w, -3.09533524);
+    STEP(g, w, 3.04819512);
+    const vec r = y * g, q = a * r;
+    return v_fma(v_fnma(b, q, a), r, q);
+#else
+    return a / b;
+#endif
+}
+#define v_quotient FN(quotient)
+
+/* m / (sqrt(v) c + e), for Adam: v >= 0, c >= 1, e > 0. For float32 by integers as above, since square root and divider
+ * would bind the step: a guess of 1/sqrt(v), made good to 1.9e-5 by the minimax quadratic of 1/sqrt(w), then one residual step
+ * (6e-10). v = 0 gives exactly m / e; for subnormal v the root is too small, by no more than 1e-19. */
+INLINE vec FN(over_root)(vec m, vec v, vec c, vec e) {
+#if NNC_REAL == 32
+    const vec y = (vec)(i_set(0x5F300000) - ((ivec)v >> 1)); /* v >= 0: its sign bit is clear */
+    const vec h = v * y, w = h * y;
+    vec g = K(0.446436555);
+    STEP(g, w, -1.38889421);
+    STEP(g, w, 1.94250363);
+    const vec s = h * g, r = y * g;
+    const vec root = v_fma(s * K(0.5), v_fnma(s, r, K(1)), s);
+    return v_quotient(m, v_fma(root, c, e));
+#else
+    return m / v_fma(v_sqrt(v), c, e);
+#endif
+}
+#define v_over_root FN(over_root)
+
+/* ---- exponentials ---------------------------------------------------------------------------------------------------- */
+
+/* exp(r) - 1 for |r| <= ln(2)/2: r + r^2 P(r). Relative error of P's part: 2^-26.0 and 2^-55.6 of the result. */
+INLINE vec FN(expm1_small)(vec r) {
+#if NNC_REAL == 32
+    vec p = K(0.00138957426);
+    STEP(p, r, 0.00836594962);
+    STEP(p, r, 0.0416668877);
+    STEP(p, r, 0.166665494);
+    STEP(p, r, 0.5);
+#else
+    vec p = K(2.5053770148985287e-08);
+    STEP(p, r, 2.7626037933380993e-07);
+    STEP(p, r, 2.7557407556203304e-06);
+    STEP(p, r, 2.4801505273661769e-05);
+    STEP(p, r, 0.00019841269718993959);
+    STEP(p, r, 0.0013888888931565008);
+    STEP(p, r, 0.0083333333333895573);
+    STEP(p, r, 0.041666666666576757);
+    STEP(p, r, 0.16666666666666588);
+    STEP(p, r, 0.50000000000000056);
+#endif
+    return v_fma(r * r, p, r);
+}
+
+/* exp(x) = scale (1 + q), for x in the range where scale is a normal number or 0. */
+INLINE vec FN(exp_parts)(vec x, vec *scale) {
+    const vec t = v_fma(x, K(LOG2_E), K(BIASED));
+    const vec n = t - K(BIASED);
+    const vec r = v_fma(n, K(-(LN2_LOW)), v_fma(n, K(-LN2_HIGH), x));
+    *scale = FN(power_of_two)(t);
+    return FN(expm1_small)(r);
+}
+
+/* exp(x) for x <= 0. Where the result would be subnormal it is 0. */
+INLINE vec FN(exp_neg)(vec x) {
+    vec scale, q = FN(exp_parts)(v_max(K(-EXP_EDGE), x), &scale);
+    return v_fma(scale, q, scale);
+}
+#define v_exp_neg FN(exp_neg)
+
+/* exp(x) - 1 for x <= 0. */
+INLINE vec FN(expm1_neg)(vec x) {
+    vec scale, q = FN(exp_parts)(v_max(K(-EXP_EDGE), x), &scale);
+    return v_fma(scale, q, scale - K(1));
+}
+#define v_expm1_neg FN(expm1_neg)
+
+/* sigmoid(x) = 1 / (1 + exp(-x)), and in *other sigmoid(-x). Below -EXP_EDGE or so the result is 0. */
+INLINE vec FN(sigmoid_pair)(vec x, vec *other) {
+    const vec edge = K(EXP_EDGE - 1);
+    vec scale, q = FN(exp_parts)(v_neg(v_min(edge, v_max(v_neg(edge), x))), &scale);
+    const vec e = v_fma(scale, q, scale);
+    const vec s = v_quotient(K(1), e + K(1));
+    *other = e * s;
+    return v_select((ivec)(x < v_neg(edge)), v_zero(), s);
+}
+#define v_sigmoid_pair FN(sigmoid_pair)
+INLINE vec FN(sigmoid)(vec x) {
+    vec other;
+    return FN(sigmoid_pair)(x, &other);
+}
+#define v_sigmoid FN(sigmoid)
+
+/* tanh(x) = e / (e + 1) with e = (exp(2x) - 1) / 2, which keeps its relative accuracy at 0. Beyond the edge tanh rounds to 1. */
+INLINE vec FN(tanh)(vec x) {
+#if NNC_REAL == 32
+    const vec edge = K(9.1);
+#else
+    const vec edge = K(19.2);
+#endif
+    vec scale, q = FN(exp_parts)(v_min(edge, v_max(v_neg(edge), x)) * K(2), &scale);
+    const vec e = v_fma(scale * K(0.5), q, v_fma(scale, K(0.5), K(-0.5)));
+    return v_quotient(e, e + K(1));
+}
+#define v_tanh FN(tanh)
+
+/* ---- logarithms ------------------------------------------------------------------------------------------------------- */
+
+/* log(1 + x) for 0 <= x <= 1. */
+INLINE vec FN(log1p_unit)(vec x) {
+#if NNC_REAL == 32
+    /* x + x^2 Q(x): relative error 2^-27.0 */
+    vec p = K(-0.00367563916);
+    STEP(p, x, 0.0218680017);
+    STEP(p, x, -0.0609091185);
+    STEP(p, x, 0.110240452);
+    STEP(p, x, -0.155689999);
+    STEP(p, x, 0.197741762);
+    STEP(p, x, -0.249750778);
+    STEP(p, x, 0.333322495);
+    STEP(p, x, -0.5);
+    return v_fma(x * x, p, x);
+#else
+    /* With s = x / (2 + x): 2 atanh(s) = x - (x^2/2 - s (x^2/2 + s^2 P(s^2))), after fdlibm; s^2 <= 1/9. Error 2^-59.4. */
+    const vec s = x / (x + K(2)), z = s * s, h = x * x * K(0.5);
+    vec p = K(0.1701671007796246);
+    STEP(p, z, 0.083411814771388829);
+    STEP(p, z, 0.12105818838619196);
+    STEP(p, z, 0.13301010531500693);
+    STEP(p, z, 0.15386556808086591);
+    STEP(p, z, 0.18181744089532867);
+    STEP(p, z, 0.22222223964348872);
+    STEP(p, z, 0.28571428547957067);
+    STEP(p, z, 0.40000000000156216);
+    STEP(p, z, 0.66666666666666308);
+    return x - (h - s * v_fma(z, p, h));
+#endif
+}
+#define v_log1p_unit FN(log1p_unit)
+
+/* log(x): 0 gives -inf, below it nan. x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2); then as above, s^2 <= 0.0295. */
+INLINE vec FN(log)(vec x) {
+    const ivec tiny = (ivec)(x < v_set(REAL_MIN_NORMAL));
+    const vec up = K((ubits)1 << (MANTISSA + 2)), normal = v_select(tiny, x * up, x);
+    const ivec b = (ivec)normal - i_set(SQRT_HALF_BITS);
+    const vec f = (vec)((b & i_set(((ubits)1 << MANTISSA) - 1)) + i_set(SQRT_HALF_BITS)) - K(1);
+    const vec raised = (vec)((ivec)K(ROUNDER) + (b >> MANTISSA)) - K(ROUNDER);
+    const vec n = v_select(tiny, raised - K(MANTISSA + 2), raised);
+    const vec s = f / (f + K(2)), z = s * s, h = f * f * K(0.5);
+#if NNC_REAL == 32
+    vec p = K(0.298709273); /* error 2^-30.2 */
+    STEP(p, z, 0.399775803);
+    STEP(p, z, 0.666667759);
+#else
+    vec p = K(0.1701671007796246); /* the interval above includes this one */
+    STEP(p, z, 0.083411814771388829);
+    STEP(p, z, 0.12105818838619196);
+    STEP(p, z, 0.13301010531500693);
+    STEP(p, z, 0.15386556808086591);
+    STEP(p, z, 0.18181744089532867);
+    STEP(p, z, 0.22222223964348872);
+    STEP(p, z, 0.28571428547957067);
+    STEP(p, z, 0.40000000000156216);
+    STEP(p, z, 0.66666666666666308);
+#endif
+    const vec low = v_fma(n, K(LN2_LOW), s * v_fma(z, p, h));
+    vec y = v_fma(n, K(LN2_HIGH), f - (h - low));
+    y = v_select((ivec)(x > v_set(REAL_MAX)), x, y);              /* +inf */
+    y = v_select((ivec)(x > v_zero()), y, (x - x) / v_zero());    /* negative or nan: nan */
+    return v_select((ivec)(x == v_zero()), K(-1) / v_zero(), y);
+}
+#define v_log FN(log)
+
+/* ---- the normal distribution ------------------------------------------------------------------------------------------- */
+
+/* Its cumulative distribution (returned) and density at x. The lower tail keeps its relative accuracy:
+ * cdf(-a) = exp(-a^2/2) P(u) / (a + 4), u = (a - 4) / (a + 4), a <= NORMAL_EDGE. Relative error of P: 2^-26.9 and 2^-55.6. */
+INLINE vec FN(normal)(vec x, vec *density) {
+    const vec a = v_min(K(NORMAL_EDGE), v_abs(x));
+    const vec h = a * a;
+    const vec rest = v_fms(a, a, h); /* what rounding took from a^2 */
+    const vec coarse = v_exp_neg(h * K(-0.5));
+    const vec e = v_fma(coarse, rest * K(-0.5), coarse);
+    const vec inverse = v_quotient(K(1), a + K(4));
+    const vec u = (a - K(4)) * inverse;
+#if NNC_REAL == 32
+    vec p = K(-0.000129528264);
+    STEP(p, u, 0.000184629523);
+    STEP(p, u, 0.00157185784);
+    STEP(p, u, -0.00351498274);
+    STEP(p, u, -0.00752672672);
+    STEP(p, u, 0.0604041436);
+    STEP(p, u, -0.186523206);
+    STEP(p, u, 0.38713689);
+    STEP(p, u, -0.607896597);
+    STEP(p, u, 0.755285135);
+#else
+    vec p = K(-1.1587924859056622e-09);
+    STEP(p, u, -2.5526681751024843e-10);
+    STEP(p, u, 1.4542364110786297e-08);
+    STEP(p, u, 1.5795355907216939e-08);
+    STEP(p, u, -7.7188949657388932e-08);
+    STEP(p, u, -1.5620832747391259e-07);
+    STEP(p, u, 2.6422725775722658e-07);
+    STEP(p, u, 1.0215558464764901e-06);
+    STEP(p, u, -6.2532164425083644e-07);
+    STEP(p, u, -5.9198657121358192e-06);
+    STEP(p, u, 7.1502837955990631e-07);
+    STEP(p, u, 3.5144525023038426e-05);
+    STEP(p, u, -1.907860768417536e-06);
+    STEP(p, u, -0.00023109489505322283);
+    STEP(p, u, 0.00013334425162020967);
+    STEP(p, u, 0.001630818452256216);
+    STEP(p, u, -0.003479692361925084);
+    STEP(p, u, -0.0075401889663675283);
+    STEP(p, u, 0.060396574890682495);
+    STEP(p, u, -0.1865218579596675);
+    STEP(p, u, 0.38713740074221914);
+    STEP(p, u, -0.60789664197189208);
+    STEP(p, u, 0.75528513041575152);
+#endif
+    const vec tail = e * (p * inverse);
+    *density = e * K(0.398942280401432677940);
+    return v_select((ivec)(x > v_zero()), K(1) - tail, tail);
+}
+#define v_normal FN(normal)

@@ -1,0 +1,111 @@
+/* words.h: the vocabulary that every tile and every formula speaks.
+ *
+ * An ISA file (isa/avx2.c, ...) defines eleven words twice, once for float32 (NNC_REAL 32) and once for float64
+ * (NNC_REAL 64), and then includes kernels/tiles.h, which includes this file first. What an ISA must define:
+ *
+ *     NNC_ISA            its name, as in avx2                     NNC_REAL        32 or 64
+ *     VBYTES             bytes in a vector register               NNC_ACC         accumulators that a matrix tile may hold
+ *     vec                the vector type (GCC/clang vector extension, so + - * / and comparisons work on it)
+ *     v_set(x)           all lanes x
+ *     v_fma(a, b, c)     a * b + c, rounded once
+ *     v_sqrt(a)          correctly rounded square root
+ *     v_max(a, b)        a > b ? a : b, so the second when either is nan
+ *     v_min(a, b)        a < b ? a : b, likewise
+ *     v_select(m, a, b)  lane of a where the ivec mask m is all ones, of b where it is zero
+ *     v_load_n(p, n)     the first n lanes from p, the others zero; reads nothing beyond p[n-1]      0 <= n < LANES
+ *     v_store_n(p, v, n) the first n lanes to p; writes nothing beyond p[n-1]                        0 <= n < LANES
+ *
+ * Everything else is built here from those, in IEEE operations of fixed order, and is therefore the same bits on every ISA
+ * that has FMA. Nothing here or above may name an ISA.
+ */
+#ifndef NNC_REAL
+#error "words.h is included by kernels/tiles.h with NNC_REAL and the words defined"
+#endif
+
+#define NNC_PASTE_(a, b, c) nnc_##a##_##b##_f##c
+#define NNC_PASTE(a, b, c) NNC_PASTE_(a, b, c)
+#define FN(name) NNC_PASTE(name, NNC_ISA, NNC_REAL) /* symbol of this ISA and type: nnc_<name>_<isa>_f<32|64> */
+#define INLINE static inline __attribute__((always_inline, unused))
+
+#if NNC_REAL == 32
+#define real float
+#define ibits int32_t
+#define ubits uint32_t
+#define MANTISSA 23              /* stored mantissa bits */
+#define EXPONENT_BIAS 127
+#define REAL_MAX FLT_MAX
+#define REAL_MIN_NORMAL FLT_MIN
+#define ROUNDER 12582912.0f      /* 1.5 * 2^23: adding it rounds |x| < 2^22 to an integer, left in the low bits */
+#else
+#define real double
+#define ibits int64_t
+#define ubits uint64_t
+#define MANTISSA 52
+#define EXPONENT_BIAS 1023
+#define REAL_MAX DBL_MAX
+#define REAL_MIN_NORMAL DBL_MIN
+#define ROUNDER 6755399441055744.0 /* 1.5 * 2^52 */
+#endif
+#define LANES ((int)(VBYTES / sizeof(real)))
+#define REAL(x) ((real)(x))      /* a constant in this type */
+
+typedef ibits FN(ivec) __attribute__((vector_size(VBYTES), may_alias));
+typedef real FN(loose) __attribute__((vector_size(VBYTES), may_alias, aligned(sizeof(real))));
+#define ivec FN(ivec)
+
+#define v_load(p) ((vec) * (const FN(loose) *)(p))                 /* LANES from p, any alignment */
+#define v_store(p, v) (*(FN(loose) *)(p) = (FN(loose))(v))         /* LANES to p, any alignment */
+#define i_set(x) ((ivec)v_bits_set((ibits)(x)))                    /* all lanes the integer x */
+#define v_zero() v_set(REAL(0))
+
+INLINE ivec FN(bits_set)(ibits x) {
+    ivec v = {0};
+    return v + x;
+}
+#define v_bits_set FN(bits_set)
+
+/* |a| and -a by the sign bit; a with the sign of s */
+#define I_SIGN ((ibits)((ubits)1 << (sizeof(real) * 8 - 1)))
+INLINE vec FN(abs)(vec a) { return (vec)((ivec)a & ~i_set(I_SIGN)); }
+INLINE vec FN(neg)(vec a) { return -a; } /* so that compilers fold it into the FMA */
+INLINE vec FN(copysign)(vec a, vec s) { return (vec)(((ivec)a & ~i_set(I_SIGN)) | ((ivec)s & i_set(I_SIGN))); }
+#define v_abs FN(abs)
+#define v_neg FN(neg)
+#define v_copysign FN(copysign)
+
+/* a*b - c and c - a*b, rounded once */
+#define v_fms(a, b, c) v_fma(a, b, v_neg(c))
+#define v_fnma(a, b, c) v_fma(v_neg(a), b, c)
+
+#ifdef NNC_LANES_BY_LOOP /* for an ISA without masked loads and stores */
+INLINE vec FN(load_lanes)(const real *p, int n) {
+    real t[LANES] = {0};
+    for (int i = 0; i < n; i++) t[i] = p[i];
+    return v_load(t);
+}
+INLINE void FN(store_lanes)(real *p, vec v, int n) {
+    real t[LANES];
+    v_store(t, v);
+    for (int i = 0; i < n; i++) p[i] = t[i];
+}
+#endif
+#ifdef NNC_MINMAX_BY_SELECT /* for an ISA without its own */
+INLINE vec FN(larger)(vec a, vec b) { return v_select((ivec)(a > b), a, b); }
+INLINE vec FN(smaller)(vec a, vec b) { return v_select((ivec)(a < b), a, b); }
+#endif
+
+/* SPAN lanes of a contraction or a row are summed as SPAN interleaved chains, whatever the width of a register: element k
+ * goes to chain k mod SPAN, and the chains are folded in halves (j += j + SPAN/2, ... , 0 += 1). */
+#define SPAN 32
+#define SPAN_VECS ((int)(SPAN / LANES))
+
+/* The sum of SPAN chains held in SPAN_VECS registers; returns the total. */
+INLINE real FN(fold)(vec *s) {
+    for (int half = SPAN_VECS / 2; half >= 1; half /= 2)
+        for (int i = 0; i < half; i++) s[i] = s[i] + s[i + half];
+    real t[SPAN];
+    v_store(t, s[0]);
+    for (int half = LANES / 2; half >= 1; half /= 2)
+        for (int i = 0; i < half; i++) t[i] = t[i] + t[i + half];
+    return t[0];
+}

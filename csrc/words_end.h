@@ -1,0 +1,97 @@
+/* words_end.h: takes back everything that is defined per type, so that words.h can be included for the next one. What an ISA
+ * file defines once (NNC_ISA, VBYTES, NNC_ACC, NNC_LANES_BY_LOOP, NNC_MINMAX_BY_SELECT) stays. To add: one line per macro. */
+
+/* the words of the ISA file */
+#undef NNC_REAL
+#undef vec
+#undef v_set
+#undef v_fma
+#undef v_sqrt
+#undef v_max
+#undef v_min
+#undef v_select
+#undef v_load_n
+#undef v_store_n
+
+/* words.h */
+#undef NNC_PASTE_
+#undef NNC_PASTE
+#undef FN
+#undef INLINE
+#undef real
+#undef ibits
+#undef ubits
+#undef MANTISSA
+#undef EXPONENT_BIAS
+#undef REAL_MAX
+#undef REAL_MIN_NORMAL
+#undef ROUNDER
+#undef LANES
+#undef REAL
+#undef ivec
+#undef v_load
+#undef v_store
+#undef i_set
+#undef v_zero
+#undef v_bits_set
+#undef I_SIGN
+#undef v_abs
+#undef v_neg
+#undef v_copysign
+#undef v_fms
+#undef v_fnma
+#undef SPAN
+#undef SPAN_VECS
+
+/* vmath.h */
+#undef EXP_EDGE
+#undef NORMAL_EDGE
+#undef LN2_HIGH
+#undef LN2_LOW
+#undef SQRT_HALF_BITS
+#undef LOG2_E
+#undef LN_2
+#undef BIASED
+#undef K
+#undef STEP
+#undef v_quotient
+#undef v_over_root
+#undef v_exp_neg
+#undef v_expm1_neg
+#undef v_sigmoid_pair
+#undef v_sigmoid
+#undef v_tanh
+#undef v_log1p_unit
+#undef v_log
+#undef v_normal
+
+/* kernels/matmul.h */
+#undef MR
+#undef NR_VECS
+#undef NR
+#undef UNROLL
+#undef TILE_ARGUMENTS
+#undef TILE
+#undef TILE_ROWS
+#undef TILE_COLUMNS
+#undef NAME
+#undef NAME_ROWS
+#undef NAME_COLUMNS
+
+/* kernels/pack.h */
+#undef QUAD
+#undef SHUFFLE
+
+/* kernels/maps.h */
+#undef FORWARD_ARGUMENTS
+#undef FORWARD_ELEMENTWISE
+#undef FORWARD_ROWWISE
+#undef BACKWARD_ARGUMENTS
+#undef BACKWARD_ELEMENTWISE
+#undef BACKWARD_ROWWISE
+
+/* kernels/steps.h */
+#undef LOSS_ARGUMENTS
+#undef LOSS_ELEMENTWISE
+#undef LOSS_ROWWISE
+#undef UPDATE

@@ -1,0 +1,58 @@
+# The structs that the loops share: the network as they see it, and the workspace of one batch.
+
+from ._kernels cimport nnc_kernels
+
+cdef struct Layer:
+    # the layer: y = activation(x W + b)
+    long inputs, outputs
+    int activation
+    bint reads_input        # the activation's derivative is computed from z, so z is kept beside y
+    bint rowwise            # the activation couples the columns of a row
+    int chains              # of summation, nnc_chains(outputs)
+    double parameter        # of the activation
+    double dropout          # rate, 0 for none
+    long offset             # of weight in the vector of parameters, in elements; the bias follows the weight
+    char *weight            # (inputs, outputs)
+    char *bias              # (outputs,) or NULL
+    # its workspace, for Plan.rows rows
+    long row                # row stride of all four, in elements
+    char *z                 # (rows, outputs) before activation; the same memory as y unless reads_input
+    char *y                 # (rows, outputs) after activation
+    char *out               # (rows, outputs) what the next layer reads: y, or y after dropout
+    char *dz                # (rows, outputs) gradient with respect to z
+
+cdef struct Plan:
+    const nnc_kernels *k
+    long size               # bytes of an element
+    int count               # layers
+    Layer *layers
+    long rows               # most rows of a batch
+    long inputs, outputs
+    char *x                 # (rows, inputs) the batch
+    long x_row
+    char *t                 # (rows, outputs) its targets
+    long t_row
+    double *row_loss        # (rows,)
+    int loss
+    bint linked             # the loss is fused with the output's activation and reads z
+    char *one               # the number 1, the "input" of every bias
+    char *scratch           # per thread: a packed block, then a block of gradient
+    long scratch_bytes      # of one thread
+
+# Blocks, in elements. A packed block of B fits half of a small L2 (128 KiB in float32), a gradient block L1 or nearly.
+cdef enum:
+    PACKED = 32768          # elements in a packed block
+    DEPTH = 256             # rows of a packed block, at most, where the contraction may be cut
+    GRADIENT = 8192         # elements in a block of gradient
+
+cdef class Arena:
+    cdef Plan plan
+    cdef object memory, parameters
+    cdef readonly int threads
+    cdef readonly bint training
+
+cdef inline char *scratch_of(Plan *p, int thread) noexcept nogil:
+    return p.scratch + thread * p.scratch_bytes
+
+cdef inline char *gradient_of(Plan *p, int thread) noexcept nogil:
+    return scratch_of(p, thread) + p.scratch_bytes - (GRADIENT + 1024) * p.size

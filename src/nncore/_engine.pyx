@@ -1,0 +1,403 @@
+"""The engine: forward, backward and update over batches and epochs, with the GIL released once per stretch of steps.
+
+Design:
+a) All threads run the same program (a "team"): each takes rows of the batch through forward, loss and backward, then rows of every
+   weight through update; two barriers a step. The loss's sum and the step's coefficients are computed by every thread alike,
+   which is cheaper than a third barrier and gives the same bits.
+b) A stretch is as many steps as fit in some 20 ms, so that Python can look at signals and the progress bar between stretches.
+c) A loss that is not finite stops before the update, so the weights are those of the last finished step.
+"""
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.math cimport isfinite
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from time import perf_counter
+
+import numpy as np
+
+cimport numpy as cnp
+
+from ._arena cimport Arena, Plan
+from ._arena import aligned
+from ._backward cimport backward, output_gradient
+from ._forward cimport forward
+from ._kernels cimport (NNC_COEFS, NNC_MEAN, NNC_SUM, NNC_SLOTS, barrier, default_threads, loss_info, nnc_mix, nnc_team,
+                        optimizer_prepare, optimizer_slots, parallel, shuffle, team_size)
+from ._update cimport Sink, update
+
+cnp.import_array()
+
+cdef double STRETCH = 0.02          # seconds between looks at signals
+cdef double WORTH_A_THREAD = 1.5e6  # multiplications per thread and call (or step) below which a thread costs more than it does
+
+# What a call works on: shared by the team.
+cdef struct Job:
+    Plan *p
+    const char *X               # (samples, inputs)
+    long X_row
+    const char *T               # (samples, outputs) dense targets, or NULL
+    const int32_t *labels       # (samples,) class labels, or NULL
+    const int64_t *order        # the order of samples, or NULL
+    long start, samples, batch  # first sample of the stretch, samples in all, samples a step
+    long steps                  # at most, in this stretch
+    double factor               # 1, or 1 / outputs: what the loss's reduction divides by besides rows
+    bint by_rows                # and whether it divides by rows
+    # training
+    int optimizer
+    const double *hyper
+    double carry[8]             # of the optimizer
+    uint64_t dropout_key        # 0: no dropout
+    int64_t step                # steps so far in the trainer's life
+    Sink sink
+    # results
+    long done                   # steps finished
+    long seen                   # samples in them
+    double loss_sum             # of all their rows, unscaled
+    double last_loss            # of the last step
+    bint failed                 # the loss was not finite
+    # prediction
+    char *Y                     # (samples, outputs)
+    long Y_row
+
+
+cdef inline void part(long rows, int index, int size, long *first, long *count) noexcept nogil:
+    # which of `rows` thread `index` of `size` takes
+    first[0] = rows * index // size
+    count[0] = rows * (index + 1) // size - first[0]
+
+
+cdef void gather(Job *j, long at, long first, long rows) noexcept nogil:
+    # rows first..first+rows of the batch that starts at sample `at`: x and t of the plan from X and T or labels
+    cdef:
+        Plan *p = j.p
+        long i, s
+        char *x = p.x + first * p.x_row * p.size
+        char *t = p.t + first * p.t_row * p.size
+    for i in range(at + first, at + first + rows):
+        s = j.order[i] if j.order != NULL else i
+        memcpy(x, j.X + s * j.X_row * p.size, p.inputs * p.size)
+        if j.T != NULL:
+            memcpy(t, j.T + s * p.outputs * p.size, p.outputs * p.size)
+        elif j.labels != NULL:
+            memset(t, 0, p.outputs * p.size)
+            memcpy(t + j.labels[s] * p.size, p.one, p.size)
+        x += p.x_row * p.size
+        t += p.t_row * p.size
+
+
+cdef double sum_of_rows(Plan *p, long rows) noexcept nogil:
+    cdef:
+        double total = 0
+        long i
+    for i in range(rows):
+        total += p.row_loss[i]
+    return total
+
+
+cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
+    cdef:
+        Job *j = <Job *>context
+        Plan *p = j.p
+        int size = team_size(team)
+        long step, at = j.start, rows, first, count, seen = 0
+        double loss_sum = 0, batch_loss = 0, scale
+        double carry[8]
+        double coef[8]
+        Sink sink = j.sink
+        uint64_t key
+        bint failed = False
+    memcpy(carry, j.carry, sizeof(carry))
+    step = 0
+    while step < j.steps and at < j.samples:
+        rows = j.samples - at if j.samples - at < j.batch else j.batch
+        scale = j.factor / rows if j.by_rows else j.factor
+        key = nnc_mix(j.dropout_key + <uint64_t>(j.step + step)) | 1 if j.dropout_key != 0 else 0
+        part(rows, index, size, &first, &count)
+        gather(j, at, first, count)
+        forward(p, p.x + first * p.x_row * p.size, p.x_row, first, count, p.linked, key, index)
+        output_gradient(p, first, count, scale, True)
+        backward(p, first, count, key, index)
+        barrier(team)
+        batch_loss = sum_of_rows(p, rows)
+        if not isfinite(batch_loss):
+            failed = True
+            break
+        if j.optimizer >= 0:
+            optimizer_prepare(j.optimizer, j.hyper, carry, coef)
+            sink.coef = coef
+        update(p, p.x, p.x_row, rows, &sink, index, size)
+        loss_sum += batch_loss
+        batch_loss *= scale
+        at += rows
+        seen += rows
+        step += 1
+        barrier(team)
+        if sink.trouble:
+            j.sink.trouble = 1
+    if index == 0:
+        memcpy(j.carry, carry, sizeof(carry))
+        j.done, j.seen, j.loss_sum, j.last_loss, j.failed = step, seen, loss_sum, batch_loss, failed
+
+
+cdef void predict_team(void *context, int index, nnc_team *team) noexcept nogil:
+    # Y = network(X), and the loss of each row where there are targets. Each thread works through its own samples in batches that
+    # fit its share of the workspace.
+    cdef:
+        Job *j = <Job *>context
+        Plan *p = j.p
+        int size = team_size(team)
+        long room = p.rows // size, base = room * index
+        long at, end, rows, i
+        long count
+        double total = 0
+        const char *y
+    part(j.samples, index, size, &at, &count)
+    end = at + count
+    while at < end:
+        rows = end - at if end - at < room else room
+        if j.T != NULL or j.labels != NULL:
+            gather(j, at - base, base, rows)
+            forward(p, p.x + base * p.x_row * p.size, p.x_row, base, rows, p.linked, 0, index)
+            output_gradient(p, base, rows, 0, False)
+            memcpy(<double *>j.Y + at, p.row_loss + base, rows * sizeof(double))
+        else:
+            forward(p, j.X + at * j.X_row * p.size, j.X_row, base, rows, False, 0, index)
+            y = p.layers[p.count - 1].y + base * p.layers[p.count - 1].row * p.size
+            for i in range(rows):
+                memcpy(j.Y + (at + i) * j.Y_row * p.size, y + i * p.layers[p.count - 1].row * p.size, p.outputs * p.size)
+        at += rows
+
+
+cdef class Engine(Arena):
+    """What a Trainer or a Network runs on: a workspace, a loss, and for training an optimizer with its state.
+
+    Arguments beyond Arena's are set by `set_loss` and `set_optimizer`. Arrays are checked by the callers: C-contiguous, of the
+    parameters' dtype, whole.
+    """
+    cdef:
+        Job job
+        double hyper[8]
+        object slots
+        readonly long work        # multiplications per sample of a forward pass
+        public int wanted         # threads asked for, 0: by the work
+        uint64_t shuffle_state
+        object order
+
+    def __init__(self, layers, parameters, long rows, int threads, bint training, int wanted=0):
+        super().__init__(layers, parameters, rows, threads, training)
+        cdef int i
+        self.wanted = wanted
+        self.job.p = &self.plan
+        self.job.optimizer = -1
+        for i in range(NNC_COEFS):
+            self.job.carry[i] = 1
+        self.work = 0
+        for i in range(self.plan.count):
+            self.work += self.plan.layers[i].inputs * self.plan.layers[i].outputs
+
+    cdef int team_for(self, double work) noexcept:
+        # threads for a call of `work` multiplications
+        cdef int most = self.wanted if self.wanted > 0 else default_threads()
+        if most > self.threads:
+            most = self.threads
+        if self.wanted == 0 and most > work / WORTH_A_THREAD:
+            most = <int>(work / WORTH_A_THREAD)
+        return most if most > 1 else 1
+
+    def set_loss(self, int loss):
+        """The loss (its index), and whether it is fused with the output's activation."""
+        cdef Plan *p = &self.plan
+        p.loss = loss
+        p.linked = loss_info(loss).link == p.layers[p.count - 1].activation
+        self.job.by_rows = loss_info(loss).reduction != NNC_SUM
+        self.job.factor = 1.0 / p.outputs if loss_info(loss).reduction == NNC_MEAN else 1.0
+
+    def set_optimizer(self, int optimizer, hyper):
+        """The optimizer (its index) and its hyperparameters; slots are made anew where they are not there yet."""
+        cdef:
+            int i, count
+            cnp.ndarray array
+        for i in range(NNC_COEFS):
+            self.hyper[i] = hyper[i] if i < len(hyper) else 0
+        self.job.hyper = self.hyper
+        count = optimizer_slots(optimizer, self.hyper)
+        if self.job.optimizer != optimizer or self.slots is None or len(self.slots) != count:
+            self.slots = [aligned(self.parameters.size, self.parameters.dtype) for _ in range(count)]
+            for i in range(NNC_COEFS):
+                self.job.carry[i] = 1
+        self.job.optimizer = optimizer
+        self.job.sink.slot0 = self.job.sink.slot1 = NULL
+        if count > 0:
+            array = self.slots[0]
+            self.job.sink.slot0 = <char *>cnp.PyArray_DATA(array)
+        if count > 1:
+            array = self.slots[1]
+            self.job.sink.slot1 = <char *>cnp.PyArray_DATA(array)
+
+    @property
+    def isa(self):
+        """The instruction set it was made for."""
+        return self.plan.k.isa.decode()
+
+    @property
+    def rows(self):
+        """The largest batch it has room for."""
+        return self.plan.rows
+
+    @property
+    def steps(self):
+        """Steps taken so far."""
+        return self.job.step
+
+    def get_state(self):
+        """Everything that training goes on from besides the parameters: (steps, carry, slots, order of samples)."""
+        return (self.job.step, [self.job.carry[i] for i in range(NNC_COEFS)], [s.copy() for s in self.slots or []],
+                self.shuffle_state, self.job.dropout_key)
+
+    def set_state(self, state):
+        cdef int i
+        self.job.step, carry, slots, self.shuffle_state, self.job.dropout_key = state
+        for i in range(NNC_COEFS):
+            self.job.carry[i] = carry[i]
+        for mine, theirs in zip(self.slots or [], slots):
+            mine[:] = theirs
+
+    def seed(self, seed):
+        """Start the order of samples and dropout from this seed (any whole number)."""
+        self.shuffle_state = nnc_mix(<uint64_t>(seed & 0xFFFFFFFFFFFFFFFF))
+        self.job.dropout_key = nnc_mix(self.shuffle_state) | 1
+
+    cdef int load(self, cnp.ndarray X, y) except -1:
+        # point the job at the samples; y: int32 labels (n,), dense (n, outputs), or None
+        cdef cnp.ndarray target
+        self.job.X = <const char *>cnp.PyArray_DATA(X)
+        self.job.X_row = X.strides[0] // self.plan.size
+        self.job.samples = X.shape[0]
+        self.job.T = NULL
+        self.job.labels = NULL
+        if y is not None:
+            target = y
+            if target.dtype == np.int32 and target.ndim == 1:
+                self.job.labels = <const int32_t *>cnp.PyArray_DATA(target)
+            else:
+                self.job.T = <const char *>cnp.PyArray_DATA(target)
+        return 0
+
+    def epoch(self, cnp.ndarray X, y, long batch, bint shuffled, tick=None):
+        """One pass over X (n, inputs) and y in batches; returns the mean (or sum) loss over it.
+
+        tick, if given, is called some fifty times a second with the fraction done. An exception in it, or Ctrl-C, leaves the
+        network at the last finished step. Raises FloatingPointError when the loss is not finite.
+        """
+        cdef:
+            cnp.ndarray order
+            Job *j = &self.job
+            double loss_sum = 0, began
+            long at = 0, stretch = 1
+            long n = X.shape[0]
+            int team
+        self.load(X, y)
+        j.order = NULL
+        if shuffled:
+            if self.order is None or self.order.shape[0] != n:
+                self.order = np.empty(n, np.int64)
+            order = self.order
+            j.order = <const int64_t *>cnp.PyArray_DATA(order)
+            with nogil:
+                shuffle(n, <int64_t *>j.order, &self.shuffle_state)
+        j.batch = batch
+        j.sink.optimizer = j.optimizer
+        j.sink.parameters = self.plan.layers[0].weight
+        team = self.team_for(3.0 * self.work * (batch if batch < n else n))
+        while at < n:
+            began = perf_counter()
+            j.start = at
+            j.steps = stretch
+            with nogil:
+                parallel(team, train_team, j)
+            loss_sum += j.loss_sum
+            at += j.seen
+            j.step += j.done
+            if j.failed or j.sink.trouble:
+                trouble = j.sink.trouble
+                j.sink.trouble = 0
+                raise FloatingPointError(
+                    "a weight would have become nan or inf" if trouble else f"the loss became {j.last_loss}")
+            PyErr_CheckSignals()
+            if tick is not None:
+                tick(at / <double>n)
+            began = perf_counter() - began
+            stretch = <long>(j.done * STRETCH / (began if began > 1e-7 else 1e-7)) + 1
+            if stretch > 4 * j.done:
+                stretch = 4 * j.done
+        return loss_sum * self.job.factor / (n if self.job.by_rows else 1)
+
+    def step(self, cnp.ndarray X, y):
+        """One step on the batch X (rows, inputs), y, with rows <= the workspace's; returns its loss."""
+        cdef Job *j = &self.job
+        self.load(X, y)
+        j.order = NULL
+        j.batch = j.samples
+        j.start = 0
+        j.steps = 1
+        j.sink.optimizer = j.optimizer
+        j.sink.parameters = self.plan.layers[0].weight
+        cdef int team = self.team_for(3.0 * self.work * j.samples)
+        with nogil:
+            parallel(team, train_team, j)
+        j.step += j.done
+        if j.failed:
+            raise FloatingPointError(f"the loss became {j.last_loss}")
+        if j.sink.trouble:
+            j.sink.trouble = 0
+            raise FloatingPointError("a weight would have become nan or inf")
+        return j.last_loss
+
+    def gradients(self, cnp.ndarray X, y, cnp.ndarray out):
+        """Loss on X, y, and its gradient with respect to every parameter into `out`, in the parameters' order. Changes nothing."""
+        cdef:
+            Job *j = &self.job
+            int optimizer = j.optimizer
+        self.load(X, y)
+        j.order = NULL
+        j.batch = j.samples
+        j.start = 0
+        j.steps = 1
+        j.optimizer = j.sink.optimizer = -1
+        j.sink.gradient = <char *>cnp.PyArray_DATA(out)
+        cdef uint64_t key = j.dropout_key
+        j.dropout_key = 0
+        cdef int team = self.team_for(3.0 * self.work * j.samples)
+        with nogil:
+            parallel(team, train_team, j)
+        j.optimizer = optimizer
+        j.dropout_key = key
+        if j.failed:
+            raise FloatingPointError(f"the loss is {j.last_loss}")
+        return j.last_loss
+
+    def predict(self, cnp.ndarray X, cnp.ndarray out):
+        """out (n, outputs) = the network's answer to X (n, inputs)."""
+        self.load(X, None)
+        self.job.Y = <char *>cnp.PyArray_DATA(out)
+        self.job.Y_row = out.strides[0] // self.plan.size
+        cdef int team = self.team_for(<double>self.work * self.job.samples)
+        with nogil:
+            parallel(team, predict_team, &self.job)
+
+    def losses(self, cnp.ndarray X, y, cnp.ndarray out):
+        """out (n,) float64 = the loss of each sample, unscaled; returns the mean (or sum) as the loss's reduction says."""
+        self.load(X, y)
+        self.job.order = NULL
+        self.job.Y = <char *>cnp.PyArray_DATA(out)
+        cdef int team = self.team_for(<double>self.work * self.job.samples)
+        with nogil:
+            parallel(team, predict_team, &self.job)
+        cdef:
+            double total = 0
+            long i
+        for i in range(self.job.samples):
+            total += (<double *>self.job.Y)[i]
+        return total * self.job.factor / (self.job.samples if self.job.by_rows else 1)

@@ -1,0 +1,90 @@
+# The C core as Cython sees it: csrc/nnc.h, and nothing else. The only `cdef extern` of the package.
+#
+# The C code is linked into this one module. The others call kernels through the table, and the few free functions through the
+# wrappers below, so that there is one pool of threads and one choice of instruction set in a process.
+
+from libc.stdint cimport int64_t, uint64_t
+
+cdef extern from "nnc.h" nogil:
+    enum: NNC_ALIGN, NNC_SLACK, NNC_COEFS, NNC_SLOTS, NNC_ISAS
+    enum: NNC_ACTIVATIONS, NNC_LOSSES, NNC_OPTIMIZERS
+    enum: NNC_FLOAT32, NNC_FLOAT64, NNC_READS_OUTPUT, NNC_READS_INPUT, NNC_MEAN, NNC_SUM, NNC_MEAN_OF_ROWS
+    enum: NNC_identity
+    enum: NNC_OK, NNC_UNKNOWN_ISA, NNC_UNSUPPORTED_ISA
+
+    ctypedef struct nnc_activation_info:
+        const char *name
+        const char *formula
+        const char *derivative
+        int reads
+        int rowwise
+        const char *init
+        const char *parameter
+        double parameter_default
+
+    ctypedef struct nnc_loss_info:
+        const char *name
+        const char *formula
+        const char *gradient
+        int reduction
+        int link
+
+    ctypedef struct nnc_optimizer_info:
+        const char *name
+        const char *display
+        const char *formula
+        const char *source
+        const char *hyperparameters
+        int (*slots)(const double *hyper) noexcept nogil
+        void (*prepare)(const double *hyper, double *carry, double *coef) noexcept nogil
+
+    const nnc_activation_info nnc_activation_table[]
+    const nnc_loss_info nnc_loss_table[]
+    const nnc_optimizer_info nnc_optimizer_table[]
+
+    ctypedef struct nnc_kernels:
+        const char *isa
+        int itemsize, lanes, mr, nr
+        void (*matmul)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row, long b_panel,
+                       void *c, long c_row, int chains, int add) noexcept nogil
+        void (*matvec)(long m, long k, const void *a, long a_row, const void *b, void *c, long c_row) noexcept nogil
+        void (*pack)(long k, long n, const void *src, long src_row, void *dst) noexcept nogil
+        void (*pack_t)(long k, long n, const void *src, long src_row, void *dst) noexcept nogil
+        void (**forward)(long rows, long cols, void *z, long z_row, const void *bias, void *y, long y_row,
+                         double parameter) noexcept nogil
+        void (**backward)(long rows, long cols, void *dy, long dy_row, const void *saved, long saved_row,
+                          double parameter) noexcept nogil
+        void (**loss)(long rows, long cols, const void *o, long o_row, const void *t, long t_row, void *dz, long dz_row,
+                      double scale, double *row_loss) noexcept nogil
+        void (**update)(long rows, long cols, const void *g, long g_row, void *p, void *s0, void *s1, long p_row,
+                        const double *coef, int decay, int *trouble) noexcept nogil
+        void (*dropout)(long rows, long cols, const void *x, long x_row, void *y, long y_row, double rate, uint64_t key,
+                        long row0) noexcept nogil
+
+    int nnc_chains(long n)
+    uint64_t nnc_mix(uint64_t x)
+
+    const char *nnc_isa_names[]
+    int nnc_isa_available(int isa)
+    int nnc_select(const char *name)
+    const nnc_kernels *nnc_kernels_get(int dtype)
+
+    ctypedef struct nnc_team:
+        pass
+    ctypedef void (*nnc_work)(void *context, int index, nnc_team *team) noexcept nogil
+    void nnc_parallel(int want, nnc_work work, void *context)
+    int nnc_team_size(const nnc_team *team)
+    void nnc_barrier(nnc_team *team)
+    int nnc_cpu_count()
+    void nnc_shuffle(int64_t n, int64_t *index, uint64_t *state)
+
+cdef const nnc_kernels *kernels(int dtype) noexcept nogil
+cdef void parallel(int want, nnc_work work, void *context) noexcept nogil
+cdef int team_size(nnc_team *team) noexcept nogil
+cdef void barrier(nnc_team *team) noexcept nogil
+cdef void shuffle(int64_t n, int64_t *index, uint64_t *state) noexcept nogil
+cdef const nnc_activation_info *activation_info(int activation) noexcept nogil
+cdef const nnc_loss_info *loss_info(int loss) noexcept nogil
+cdef int optimizer_slots(int optimizer, const double *hyper) noexcept nogil
+cdef void optimizer_prepare(int optimizer, const double *hyper, double *carry, double *coef) noexcept nogil
+cdef int default_threads() noexcept nogil

@@ -1,0 +1,46 @@
+"""Gradients: what `Network.gradients` gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+
+class LayerGradient(NamedTuple):
+    """dL/dweight (fan_in, fan_out) and dL/dbias (fan_out,), or None where there is no bias."""
+
+    weight: NDArray[Any]
+    bias: NDArray[Any] | None
+
+
+class Gradients:
+    """The loss and its gradient with respect to every parameter.
+
+    Attributes
+    ----------
+    loss : float
+    vector : ndarray
+        In the order of `Network.parameters`.
+    layers : list of LayerGradient
+        Views into `vector`.
+    """
+
+    def __init__(self, loss: float, vector: NDArray[Any], layers: Sequence[Any]) -> None:
+        self.loss = loss
+        self.vector = vector
+        self.layers: list[LayerGradient] = []
+        at = 0
+        for layer in layers:
+            split = at + layer.inputs * layer.outputs
+            end = split if layer.bias is None else split + layer.outputs
+            weight = vector[at:split].reshape(layer.inputs, layer.outputs)
+            self.layers.append(LayerGradient(weight, None if layer.bias is None else vector[split:end]))
+            at = end
+
+    def __iter__(self) -> Iterator[LayerGradient]:
+        return iter(self.layers)
+
+    def __repr__(self) -> str:
+        return f"Gradients(loss {self.loss:.6g}, {self.vector.size:,} parameters in {len(self.layers)} layers)"

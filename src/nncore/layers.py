@@ -1,0 +1,171 @@
+"""Layers: what is asked for (Dense), and what a network has (Layer, a view into its vector of parameters)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _kernels, checks, initializers
+from .initializers import Init
+
+
+class Dense:
+    """Settings of one dense layer, ``y = activation(x @ weight + bias)``.
+
+    Parameters
+    ----------
+    outputs : int
+        Number of units.
+    activation : str, optional
+        Its name; by default the network's `hidden`, or for the last layer its `output`.
+    bias : bool, default True
+        Whether a bias is added.
+    init : str, float or callable, optional
+        Initialiser of the weights (see `nncore.initializers`); by default the activation's own: he for relu's family,
+        glorot otherwise. Biases start at zero.
+    dropout : float, default 0.0
+        Part of the layer's outputs that is set to zero in each training step, 0 <= dropout < 1; the others are scaled by
+        1 / (1 - dropout). Prediction uses them all. (Srivastava et al. 2014)
+    **parameter : float
+        The activation's own parameter by its name, where it has one: ``Dense(8, "leaky_relu", alpha=0.1)``.
+
+    Examples
+    --------
+    >>> Dense(8, "tanh", dropout=0.1)
+    Dense(8, 'tanh', dropout=0.1)
+    """
+
+    def __init__(
+        self,
+        outputs: int,
+        activation: str | None = None,
+        *,
+        bias: bool = True,
+        init: Init | None = None,
+        dropout: float = 0.0,
+        **parameter: float,
+    ) -> None:
+        rows = _kernels.activations()
+        self.outputs = checks.positive_int("outputs", outputs)
+        self.activation = None if activation is None else checks.choice("activation", activation, rows)
+        self.bias = checks.flag("bias", bias)
+        self.init = None if init is None else initializers.check(init)
+        self.dropout = checks.fraction("dropout", dropout)
+        self.parameter: float | None = None
+        for name, value in parameter.items():
+            known = rows[self.activation].parameter if self.activation else ""
+            if name != known:
+                takes = f"takes {known!r}" if known else "has no parameter"
+                raise TypeError(f"Dense got an unexpected {name!r}: activation {self.activation!r} {takes}")
+            self.parameter = checks.number(name, value)
+
+    def __repr__(self) -> str:
+        parts = [repr(self.outputs)] + ([repr(self.activation)] if self.activation else [])
+        parts += ["bias=False"] if not self.bias else []
+        parts += [f"init={self.init!r}"] if self.init is not None else []
+        parts += [f"dropout={self.dropout:g}"] if self.dropout else []
+        if self.activation and self.parameter is not None:
+            parts.append(f"{_kernels.activations()[self.activation].parameter}={self.parameter:g}")
+        return f"Dense({', '.join(parts)})"
+
+
+class Layer:
+    """One layer of a network. Its weight and bias are views: what is written into them is in the network at once.
+
+    Attributes
+    ----------
+    inputs, outputs : int
+        fan_in and fan_out.
+    activation : str
+    parameter : float
+        The activation's parameter (0.0 where it has none).
+    dropout : float
+    init : str, float or callable
+        What the weights started from.
+    """
+
+    def __init__(self, inputs: int, spec: Dense, vector: NDArray[Any], offset: int) -> None:
+        row = _kernels.activations()[spec.activation]
+        self.inputs = inputs
+        self.outputs = spec.outputs
+        self.activation: str = row.name
+        self.parameter: float = row.parameter_default if spec.parameter is None else spec.parameter
+        self.dropout = spec.dropout
+        self.init: Init = row.init if spec.init is None else spec.init
+        split = offset + inputs * spec.outputs
+        self._weight = vector[offset:split].reshape(inputs, spec.outputs)
+        self._bias = vector[split : split + spec.outputs] if spec.bias else None
+
+    @property
+    def weight(self) -> NDArray[Any]:
+        """(fan_in, fan_out), writable in place; assigning copies into it."""
+        return self._weight
+
+    @weight.setter
+    def weight(self, value: ArrayLike) -> None:
+        self._weight[...] = _of_shape(value, self._weight.shape, "weight")
+
+    @property
+    def bias(self) -> NDArray[Any] | None:
+        """(fan_out,), writable in place, or None; assigning copies into it."""
+        return self._bias
+
+    @bias.setter
+    def bias(self, value: ArrayLike) -> None:
+        if self._bias is None:
+            raise ValueError("this layer has no bias; make it with Dense(..., bias=True)")
+        self._bias[...] = _of_shape(value, self._bias.shape, "bias")
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return self._weight.size + (0 if self._bias is None else self._bias.size)
+
+    def __repr__(self) -> str:
+        bias = "" if self._bias is not None else ", no bias"
+        dropout = f", dropout={self.dropout:g}" if self.dropout else ""
+        return f"Layer({self.inputs} -> {self.outputs}, {self.activation}{bias}{dropout}, {self.size:,} parameters)"
+
+
+def resolve(layers: Sequence[int | Dense], hidden: str, output: str) -> tuple[int, list[Dense]]:
+    """The number of inputs and one complete Dense per layer, from sizes and Dense objects as `Network` takes them."""
+    if isinstance(layers, (str, bytes)) or not isinstance(layers, Iterable):
+        raise TypeError(f"layers must be a list such as [64, 32, 10], got {layers!r}")
+    rows = _kernels.activations()
+    hidden = checks.choice("activation", hidden, rows)
+    output = checks.choice("activation", output, rows)
+    items = list(layers)
+    if len(items) < 2:
+        raise ValueError(f"layers must name the inputs and at least one layer, as in [64, 10]; got {items!r}")
+    if isinstance(items[0], Dense):
+        raise ValueError("layers must start with the number of inputs, as in [4, Dense(8), Dense(1)]")
+    inputs = checks.positive_int("layers[0] (the number of inputs)", items[0])
+    specs = []
+    for i, item in enumerate(items[1:], start=1):
+        last = i == len(items) - 1
+        given = item if isinstance(item, Dense) else Dense(checks.positive_int(f"layers[{i}]", item))
+        spec = Dense(given.outputs, given.activation or (output if last else hidden), bias=given.bias, init=given.init,
+                     dropout=given.dropout)  # fmt: skip
+        spec.parameter = given.parameter
+        rowwise = rows[spec.activation].rowwise
+        if rowwise and not last:
+            raise ValueError(f"layers[{i}] has activation {spec.activation!r}, which is for the output layer only")
+        if rowwise and spec.outputs == 1:
+            raise ValueError(f"{spec.activation} over one output is always 1; use output='sigmoid', or 2 outputs")
+        if last and spec.dropout:
+            raise ValueError("dropout belongs to hidden layers; the last layer has dropout "
+                             f"{spec.dropout:g}: what it drops is the answer itself")  # fmt: skip
+        specs.append(spec)
+    return inputs, specs
+
+
+def _of_shape(value: ArrayLike, shape: tuple[int, ...], name: str) -> NDArray[Any]:
+    array = np.asarray(value)
+    if array.ndim and array.shape != shape:
+        raise ValueError(f"{name} has shape {shape}, got {array.shape}")
+    if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite numbers, got {array.dtype}")
+    return array

@@ -1,0 +1,376 @@
+"""Network: the weights and their shape. Thin: it checks, converts and calls; the arithmetic is in the compiled core."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from . import _kernels, checks, initializers
+from ._arena import aligned
+from ._engine import Engine
+from ._predictor import Predictor
+from .gradients import Gradients
+from .history import History
+from .initializers import Init
+from .layers import Dense, Layer, resolve
+
+_DTYPES = ("float32", "float64")
+
+
+class Network:
+    """A dense neural network (multi-layer perceptron).
+
+    Parameters
+    ----------
+    layers : sequence of int or Dense
+        The number of inputs, then one entry per layer: its number of outputs, or a `Dense` with more to say.
+    hidden : str, default "relu"
+        Activation of the layers that do not name one, except the last.
+    output : str, default "identity"
+        Activation of the last layer if it does not name one. It decides the loss: softmax goes with cross_entropy, sigmoid
+        with binary_cross_entropy, everything else with mse.
+    dtype : {"float32", "float64"}
+        Type of weights and arithmetic.
+    seed : int, optional
+        Makes weights, the order of samples and dropout reproducible: the same seed gives the same bits on every machine
+        with FMA. By default a new one each time.
+    init : str, float or callable, optional
+        Initialiser for the layers that do not name one (see `nncore.initializers`).
+    bias : bool, default True
+        Whether layers given as a number have a bias.
+
+    Attributes
+    ----------
+    layers : list of Layer
+    history : History or None
+        Of the last `fit`.
+
+    Examples
+    --------
+    >>> net = Network([2, 8, 1], hidden="tanh", seed=0)
+    >>> net.predict([0.5, -0.5]).shape
+    (1,)
+    >>> net
+    Network(2-8-1, tanh, identity, 33 parameters, float32)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[int | Dense],
+        *,
+        hidden: str = "relu",
+        output: str = "identity",
+        dtype: DTypeLike = "float32",
+        seed: int | None = None,
+        init: Init | None = None,
+        bias: bool = True,
+    ) -> None:
+        checks.flag("bias", bias)
+        items = [Dense(item, bias=False) if not bias and i and not isinstance(item, Dense) else item
+                 for i, item in enumerate(layers)] if isinstance(layers, (list, tuple)) else layers  # fmt: skip
+        inputs, specs = resolve(items, hidden, output)
+        if init is not None:
+            init = initializers.check(init)
+            for spec in specs:
+                spec.init = init if spec.init is None else spec.init
+        rng = initializers.generator(seed)
+        self.seed = int(rng.bit_generator.random_raw()) if seed is None else int(seed)
+        self._build(inputs, specs, checks.choice("dtype", np.dtype(dtype).name, _DTYPES))
+        rng = initializers.generator(self.seed)
+        for layer in self.layers:
+            initializers.fill(layer.weight, layer.init, rng)
+
+    def _build(self, inputs: int, specs: list[Dense], dtype: str) -> None:
+        sizes = [inputs, *(spec.outputs for spec in specs)]
+        counts = [(fan_in + spec.bias) * spec.outputs for fan_in, spec in zip(sizes, specs)]
+        self._parameters = aligned(sum(counts), dtype)
+        self.layers: list[Layer] = []
+        offset = 0
+        for fan_in, spec, count in zip(sizes, specs, counts):
+            self.layers.append(Layer(fan_in, spec, self._parameters, offset))
+            offset += count
+        self.history: History | None = None
+        self._idle: list[Engine] = []  # engines for prediction that no call is using
+
+    # ---- what it is ---------------------------------------------------------------------------------------------------
+
+    @property
+    def parameters(self) -> NDArray[Any]:
+        """Every weight and bias: one contiguous 1-D view, layer by layer, weight (row by row) before bias."""
+        return self._parameters
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of weights and arithmetic."""
+        return self._parameters.dtype
+
+    @property
+    def inputs(self) -> int:
+        """Number of inputs."""
+        return self.layers[0].inputs
+
+    @property
+    def outputs(self) -> int:
+        """Number of outputs."""
+        return self.layers[-1].outputs
+
+    @property
+    def sizes(self) -> list[int]:
+        """Inputs, hidden units..., outputs."""
+        return [self.inputs, *(layer.outputs for layer in self.layers)]
+
+    @property
+    def loss(self) -> str:
+        """The loss that follows from the output's activation."""
+        losses = _kernels.losses()
+        activation = self.layers[-1].activation
+        return next((name for name, row in losses.items() if row.link == activation), next(iter(losses)))
+
+    def __repr__(self) -> str:
+        names = list(dict.fromkeys(layer.activation for layer in self.layers[:-1])) + [self.layers[-1].activation]
+        sizes = "-".join(map(str, self.sizes))
+        return f"Network({sizes}, {', '.join(names)}, {self.parameters.size:,} parameters, {self.dtype})"
+
+    def summary(self) -> str:
+        """A table of the layers with shapes and parameter counts.
+
+        Examples
+        --------
+        >>> print(Network([4, Dense(8, "tanh", dropout=0.1), 2], output="softmax").summary())
+        layer  activation  weight  bias  dropout  parameters
+            1  tanh        4 x 8      8      0.1          40
+            2  softmax     8 x 2      2                   18
+        58 parameters, 232 bytes in float32
+        """
+        rows = [("layer", "activation", "weight", "bias", "dropout", "parameters")]
+        for i, layer in enumerate(self.layers, start=1):
+            rows.append((str(i), layer.activation, f"{layer.inputs} x {layer.outputs}",
+                         "" if layer.bias is None else str(layer.outputs),
+                         f"{layer.dropout:g}" if layer.dropout else "", f"{layer.size:,}"))  # fmt: skip
+        widths = [max(len(row[column]) for row in rows) for column in range(6)]
+        left = (1, 2)
+        lines = ["  ".join(cell.ljust(width) if column in left else cell.rjust(width)
+                           for column, (cell, width) in enumerate(zip(row, widths))).rstrip() for row in rows]  # fmt: skip
+        total = self.parameters
+        return "\n".join([*lines, f"{total.size:,} parameters, {total.nbytes:,} bytes in {self.dtype}"])
+
+    # ---- what it does -------------------------------------------------------------------------------------------------
+
+    def predict(self, X: ArrayLike, out: NDArray[Any] | None = None, *, threads: int | None = None) -> NDArray[Any]:
+        """The network's answer.
+
+        Parameters
+        ----------
+        X : array_like
+            (n, inputs), or one sample (inputs,).
+        out : ndarray, optional
+            Where to write the answer: of the network's dtype, rows contiguous, shaped as the answer.
+        threads : int, optional
+            Threads to use; by default the work decides.
+
+        Returns
+        -------
+        ndarray
+            (n, outputs); for one 1-D sample (outputs,). Row i is the same bits whether it is asked alone or among others.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Wrong shape or type, nan or inf in X, an `out` that does not fit.
+        """
+        array, was_1d = checks.as_inputs(X, self.inputs, self.dtype)
+        shape = (self.outputs,) if was_1d else (array.shape[0], self.outputs)
+        if out is None:
+            out = np.empty(shape, self.dtype)
+        else:
+            checks.require_out(out, shape, self.dtype)
+        engine = self._take_engine(threads)
+        try:
+            engine.predict(array, out.reshape(array.shape[0], self.outputs))
+        finally:
+            self._idle.append(engine)
+        return out
+
+    def evaluate(self, X: ArrayLike, y: ArrayLike, *, loss: str | None = None) -> dict[str, float]:
+        """The loss on X, y, and what users of such an output ask next.
+
+        Returns
+        -------
+        dict
+            "loss", and "accuracy" (softmax and sigmoid outputs: the part of targets that is hit) or "r2" (others: 1 - the
+            squared error over the targets' variance; nan for constant targets).
+        """
+        from . import metrics
+
+        loss = self._loss(loss)
+        array, _ = checks.as_inputs(X, self.inputs, self.dtype)
+        target = self._targets(y, array.shape[0], loss)
+        engine = self._take_engine(None)
+        try:
+            engine.set_loss(_kernels.losses()[loss].index)
+            value = engine.losses(array, target, np.empty(array.shape[0]))
+            answer = np.empty((array.shape[0], self.outputs), self.dtype)
+            engine.predict(array, answer)
+        finally:
+            self._idle.append(engine)
+        return {"loss": value, **metrics.for_output(self.layers[-1].activation, answer, target)}
+
+    def gradients(self, X: ArrayLike, y: ArrayLike, *, loss: str | None = None) -> Gradients:
+        """The loss on X, y and its gradient with respect to every weight and bias. Nothing changes.
+
+        Returns
+        -------
+        Gradients
+            `.loss`, `.vector` in the order of `parameters`, and `.layers[i].weight`, `.layers[i].bias` as views into it.
+
+        Examples
+        --------
+        >>> net = Network([1, Dense(1, bias=False, init=2.0)], dtype="float64")
+        >>> float(net.gradients([0, 1, 2, 3, 4], [0, 4, 8, 12, 16], loss="sse").layers[0].weight[0, 0])
+        -120.0
+        """
+        loss = self._loss(loss)
+        array, _ = checks.as_inputs(X, self.inputs, self.dtype)
+        target = self._targets(y, array.shape[0], loss)
+        engine = Engine(self._core_layers(dropout=False), self._parameters, array.shape[0],
+                        _kernels.threads(), True)  # fmt: skip
+        engine.set_loss(_kernels.losses()[loss].index)
+        vector = np.empty_like(self._parameters)
+        return Gradients(engine.gradients(array, target, vector), vector, self.layers)
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        epochs: int = 10,
+        batch_size: int | None = 32,
+        *,
+        loss: str | None = None,
+        optimizer: Any = "adam",
+        learning_rate: float | None = None,
+        shuffle: bool = True,
+        validation_data: Any = None,
+        stop_loss: float | None = None,
+        progress: bool | str = "auto",
+        threads: int | None = None,
+        seed: int | None = None,
+    ) -> History:
+        """Train on X, y. Short for ``Trainer(net, ...).fit(...)``, which see for the arguments; each call starts its optimizer
+        anew. A Trainer of your own continues where its last call ended.
+
+        Returns
+        -------
+        History
+            One number per epoch: `history.loss`, `history.val_loss`; also kept as `net.history`.
+        """
+        from .trainer import Trainer
+
+        trainer = Trainer(self, loss=loss, optimizer=optimizer, learning_rate=learning_rate, batch_size=batch_size,
+                          threads=threads, seed=seed)  # fmt: skip
+        self.history = trainer.history
+        return trainer.fit(X, y, epochs=epochs, shuffle=shuffle, validation_data=validation_data, stop_loss=stop_loss,
+                           progress=progress)  # fmt: skip
+
+    def freeze(self) -> Predictor:
+        """An immutable plan for serving: one sample or many, from any number of threads. See `Predictor`."""
+        return Predictor(self._core_layers(dropout=False), self._parameters)
+
+    # ---- files and copies ---------------------------------------------------------------------------------------------
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the network to a safetensors file (weights, and a description in the metadata), atomically."""
+        from . import formats
+
+        formats.save(self, path)
+
+    def describe(self) -> dict[str, Any]:
+        """What the network is, apart from its weights, as plain values that JSON can hold."""
+        rows = _kernels.activations()
+        return {
+            "inputs": self.inputs,
+            "dtype": self.dtype.name,
+            "layers": [
+                {
+                    "outputs": layer.outputs,
+                    "activation": layer.activation,
+                    "parameter": layer.parameter if rows[layer.activation].parameter else None,
+                    "bias": layer.bias is not None,
+                    "dropout": layer.dropout,
+                    "init": initializers.label(layer.init),
+                }
+                for layer in self.layers
+            ],
+        }
+
+    @classmethod
+    def from_description(cls, description: dict[str, Any]) -> Network:
+        """A network with zero weights from what `describe` gave. Raises ValueError or TypeError where it makes no sense."""
+        rows = _kernels.activations()
+        specs = []
+        for item in description["layers"]:
+            activation = checks.choice("activation", item["activation"], rows)
+            name = rows[activation].parameter
+            given = {name: item["parameter"]} if name and item.get("parameter") is not None else {}
+            init = item.get("init")
+            known = init if isinstance(init, str) and init in initializers.INITIALIZERS else None
+            specs.append(
+                Dense(item["outputs"], activation, bias=item["bias"], dropout=item["dropout"], init=known, **given)
+            )
+        inputs, specs = resolve([description["inputs"], *specs], "identity", "identity")
+        net = cls.__new__(cls)
+        net.seed = 0
+        net._build(inputs, specs, checks.choice("dtype", description["dtype"], _DTYPES))
+        return net
+
+    def copy(self) -> Network:
+        """A network of its own with the same weights."""
+        return copy.deepcopy(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"description": self.describe(), "parameters": self._parameters.copy(), "seed": self.seed,
+                "history": self.history}  # fmt: skip
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        fresh = self.from_description(state["description"])
+        self.__dict__.update(fresh.__dict__)
+        self._parameters[:] = state["parameters"]
+        self.seed = state["seed"]
+        self.history = state["history"]
+
+    # ---- inside -------------------------------------------------------------------------------------------------------
+
+    def _core_layers(self, dropout: bool) -> list[tuple[Any, ...]]:
+        rows = _kernels.activations()
+        return [(layer.inputs, layer.outputs, rows[layer.activation].index, layer.parameter, layer.bias is not None,
+                 layer.dropout if dropout else 0.0) for layer in self.layers]  # fmt: skip
+
+    def _loss(self, loss: str | None) -> str:
+        if loss is None:
+            return self.loss
+        rows = _kernels.losses()
+        link = rows[checks.choice("loss", loss, rows)].link
+        activation = self.layers[-1].activation
+        if link is not None and link != activation:
+            raise ValueError(f"loss {loss!r} needs output={link!r}, this network has {activation!r}")
+        return loss
+
+    def _targets(self, y: ArrayLike, rows: int, loss: str) -> NDArray[Any]:
+        return checks.as_targets(y, self.outputs, rows, self.layers[-1].activation, loss, self.dtype)
+
+    def _take_engine(self, threads: int | None) -> Engine:
+        # An engine that no other thread is using; list.pop is atomic. It is given back with _idle.append.
+        wanted = 0 if threads is None else checks.positive_int("threads", threads)
+        most = max(wanted, _kernels.threads())
+        try:
+            engine = self._idle.pop()
+            if engine.threads < most or engine.isa != _kernels.isa():
+                raise IndexError
+        except IndexError:
+            engine = Engine(self._core_layers(dropout=False), self._parameters, 256 * most, most, False)
+        engine.wanted = wanted
+        return engine

@@ -1,0 +1,266 @@
+"""Trainer: the state of training. It owns the optimizer's state and the workspace, and drives epochs; the arithmetic of a step
+is in the compiled core."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import _kernels, checks, initializers
+from ._engine import Engine
+from .history import History
+from .optimizers import Optimizer, as_optimizer
+from .progress import Progress
+
+if TYPE_CHECKING:
+    from .network import Network
+
+
+class Trainer:
+    """Trains a network.
+
+    Parameters
+    ----------
+    net : Network
+        Its weights are changed in place.
+    loss : str, optional
+        By default what the output's activation suggests: softmax with cross_entropy, sigmoid with binary_cross_entropy,
+        everything else with mse.
+    optimizer : str or Optimizer, default "adam"
+        A name, or settings such as ``SGD(0.1, momentum=0.9)``.
+    learning_rate : float, optional
+        Replaces the optimizer's.
+    batch_size : int or None, default 32
+        Samples per step; None for all of them. The last batch of an epoch may be shorter.
+    threads : int, optional
+        Threads to use. By default the work decides, up to NNCORE_NUM_THREADS or the number of CPUs. Results do not depend
+        on it.
+    seed : int, optional
+        Of the order of samples and of dropout; by default the network's.
+
+    Attributes
+    ----------
+    history : History
+        Of all calls of `fit` so far.
+
+    Examples
+    --------
+    >>> from nncore import Network, SGD
+    >>> net = Network([1, 1], init=2.0, bias=False, dtype="float64")
+    >>> trainer = Trainer(net, loss="sse", optimizer=SGD(0.01), batch_size=None)
+    >>> trainer.fit([0, 1, 2, 3, 4], [0, 4, 8, 12, 16], epochs=100, stop_loss=1e-6).stopped
+    'stop_loss'
+    >>> round(float(net.parameters[0]), 3)
+    4.0
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        loss: str | None = None,
+        optimizer: str | Optimizer | type[Optimizer] = "adam",
+        *,
+        learning_rate: float | None = None,
+        batch_size: int | None = 32,
+        threads: int | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.net = net
+        self.loss = net._loss(loss)
+        self._optimizer = as_optimizer(optimizer)
+        if learning_rate is not None:
+            self._optimizer = self._optimizer.replace(learning_rate=learning_rate)
+        self.batch_size = None if batch_size is None else checks.positive_int("batch_size", batch_size)
+        self.threads = 0 if threads is None else checks.positive_int("threads", threads)
+        initializers.generator(seed)  # refuses what is no seed
+        self.seed = net.seed if seed is None else int(seed)
+        self.history = History()
+        self._engine: Engine | None = None
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """Its settings. May be replaced by changed ones of the same kind at any time (a learning rate that falls): the
+        optimizer's state goes on."""
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, value: Optimizer) -> None:
+        self._optimizer = as_optimizer(value)
+        if self._engine is not None:
+            self._engine.set_optimizer(self._optimizer.info.index, self._optimizer.hyper())
+
+    @property
+    def learning_rate(self) -> float:
+        """The optimizer's learning rate; may be set."""
+        return float(self._optimizer.learning_rate)
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self.optimizer = self._optimizer.replace(learning_rate=value)
+
+    @property
+    def steps(self) -> int:
+        """Steps taken so far."""
+        return 0 if self._engine is None else int(self._engine.steps)
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        epochs: int = 10,
+        *,
+        shuffle: bool = True,
+        validation_data: tuple[ArrayLike, ArrayLike] | float | None = None,
+        stop_loss: float | None = None,
+        progress: bool | str = "auto",
+    ) -> History:
+        """Train for some epochs; a further call continues where this one ended.
+
+        Parameters
+        ----------
+        X : array_like
+            (n, inputs).
+        y : array_like
+            (n, outputs); (n,) for one output; for softmax also integer labels (n,).
+        epochs : int, default 10
+            Passes over X.
+        shuffle : bool, default True
+            A new order of samples for each epoch.
+        validation_data : (X, y) or float, optional
+            Data to evaluate after each epoch, or the fraction of X, y to set aside for it (drawn by the seed).
+        stop_loss : float, optional
+            Stop after the first epoch whose training loss is at or below it.
+        progress : "auto", True or False
+            A progress bar; "auto" shows one on a terminal only.
+
+        Returns
+        -------
+        History
+
+        Raises
+        ------
+        ValueError, TypeError
+            Wrong input; nothing has changed.
+        FloatingPointError
+            The loss or a weight became nan or inf. The network keeps the weights of the last finished step.
+        KeyboardInterrupt
+            Ctrl-C. The network keeps the weights of the last finished step, `history` the finished epochs.
+        """
+        net = self.net
+        epochs = checks.positive_int("epochs", epochs)
+        shuffle = checks.flag("shuffle", shuffle)
+        if stop_loss is not None:
+            stop_loss = checks.number("stop_loss", stop_loss)
+        bar = Progress(epochs, progress)
+        array, _ = checks.as_inputs(X, net.inputs, net.dtype)
+        target = net._targets(y, array.shape[0], self.loss)
+        validation = None
+        if isinstance(validation_data, (int, float)) and not isinstance(validation_data, bool):
+            array, target, validation = self._set_aside(array, target, validation_data)
+        elif validation_data is not None:
+            validation = self._checked_pair(validation_data)
+        batch = array.shape[0] if self.batch_size is None else min(self.batch_size, array.shape[0])
+        engine = self._engine_for(batch)
+        self.history.stopped = ""
+        with bar:
+            for _ in range(epochs):
+                began = perf_counter()
+                try:
+                    loss = engine.epoch(array, target, batch, shuffle, bar.tick)
+                except KeyboardInterrupt:
+                    self.history.stopped = "interrupted"
+                    raise
+                except FloatingPointError as error:
+                    self.history.stopped = "diverged"
+                    raise self._diverged(error) from None
+                val = None if validation is None else net.evaluate(*validation, loss=self.loss)
+                columns = {} if val is None else {f"val_{name}": value for name, value in val.items()}
+                self.history.append(loss=loss, seconds=perf_counter() - began, **columns)
+                bar.advance(loss=loss, **columns)
+                if stop_loss is not None and loss <= stop_loss:
+                    self.history.stopped = "stop_loss"
+                    break
+        return self.history
+
+    def step(self, x: ArrayLike, y: ArrayLike) -> float:
+        """One step on a batch, or on one sample (online learning).
+
+        Parameters
+        ----------
+        x : array_like
+            (rows, inputs), or one sample (inputs,).
+        y : array_like
+            Its targets.
+
+        Returns
+        -------
+        float
+            The loss before the step.
+
+        Raises
+        ------
+        As `fit`; after any error the network is as it was.
+        """
+        net = self.net
+        array, _ = checks.as_inputs(x, net.inputs, net.dtype)
+        target = net._targets(y, array.shape[0], self.loss)
+        try:
+            return float(self._engine_for(array.shape[0]).step(array, target))
+        except FloatingPointError as error:
+            raise self._diverged(error) from None
+
+    def state(self) -> dict[str, Any]:
+        """Everything that training goes on from besides the network itself: step count, optimizer slots, random state."""
+        return {"engine": None if self._engine is None else self._engine.get_state(), "optimizer": self._optimizer}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up a state that `state` gave."""
+        self._optimizer = as_optimizer(state["optimizer"])
+        self._engine = None
+        if state["engine"] is not None:
+            self._engine_for(self.batch_size or 1).set_state(state["engine"])
+
+    # ---- inside -------------------------------------------------------------------------------------------------------
+
+    def _engine_for(self, rows: int) -> Engine:
+        # the engine, made anew with room for more rows (and the same state) where it is too small
+        old = self._engine
+        most = max(self.threads, _kernels.threads())
+        if old is not None and rows <= old.rows and most <= old.threads and old.isa == _kernels.isa():
+            return old
+        engine = Engine(self.net._core_layers(dropout=True), self.net.parameters, rows, most, True, self.threads)
+        engine.set_loss(_kernels.losses()[self.loss].index)
+        engine.set_optimizer(self._optimizer.info.index, self._optimizer.hyper())
+        engine.seed(self.seed)
+        if old is not None:
+            engine.set_state(old.get_state())
+        self._engine = engine
+        return engine
+
+    def _checked_pair(self, pair: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+        try:
+            X, y = pair
+        except (TypeError, ValueError):
+            raise ValueError("validation_data must be a pair (X, y) or a fraction such as 0.2") from None
+        array, _ = checks.as_inputs(X, self.net.inputs, self.net.dtype, name="validation X")
+        return array, checks.as_targets(y, self.net.outputs, array.shape[0], self.net.layers[-1].activation, self.loss,
+                                        self.net.dtype, name="validation y")  # fmt: skip
+
+    def _set_aside(self, X: NDArray[Any], y: NDArray[Any], part: float) -> tuple[Any, Any, tuple[Any, Any]]:
+        n = X.shape[0]
+        count = int(round(n * part))
+        if not 0 < part < 1 or not 0 < count < n:
+            raise ValueError(f"validation_data={part!r} must be a fraction between 0 and 1 that leaves samples on both "
+                             f"sides: of {n} it sets aside {count}")  # fmt: skip
+        order = initializers.permutation(initializers.generator(self.seed), n)
+        rest, aside = np.sort(order[count:]), np.sort(order[:count])
+        return X[rest], y[rest], (X[aside], y[aside])
+
+    def _diverged(self, error: FloatingPointError) -> FloatingPointError:
+        return FloatingPointError(
+            f"training diverged at step {self.steps + 1}: {error}. The network keeps the weights of the last finished step. "
+            f"Try a smaller learning_rate (now {self.learning_rate:g}), and inputs scaled to about 1"
+        )
