@@ -19,16 +19,16 @@
 INLINE void FN(tile)(const int R, const int V, const int S, long k, const real *a, long a_row, long a_col, const real *b,
                      long b_row, real *c, long c_row, int add) {
     if (R * V * S > NNC_ACC) return; /* such a tile does not fit the registers and is never asked for */
-    vec acc[S][R][V];
+    vec acc[4][MR][8]; /* [S][R][V]; constant sizes, or the compiler would keep it in memory */
     UNROLL for (int s = 0; s < S; s++)
         UNROLL for (int r = 0; r < R; r++)
             UNROLL for (int v = 0; v < V; v++) acc[s][r][v] = add ? v_load(c + r * c_row + v * LANES) : v_zero();
-    const real *row[R];
+    const real *row[MR];
     UNROLL for (int r = 0; r < R; r++) row[r] = a + r * a_row;
     long p = 0;
     for (; p + S <= k; p += S) {
         UNROLL for (int s = 0; s < S; s++) {
-            vec column[V];
+            vec column[8];
             UNROLL for (int v = 0; v < V; v++) column[v] = v_load(b + v * LANES);
             b += b_row;
             UNROLL for (int r = 0; r < R; r++) {
@@ -50,8 +50,8 @@ INLINE void FN(tile)(const int R, const int V, const int S, long k, const real *
     UNROLL for (int r = 0; r < R; r++) {
         UNROLL for (int v = 0; v < V; v++) {
             vec sum = acc[0][r][v];
-            if (S == 2) sum = acc[0][r][v] + acc[1 % S][r][v];
-            if (S == 4) sum = (acc[0][r][v] + acc[2 % S][r][v]) + (acc[1 % S][r][v] + acc[3 % S][r][v]);
+            if (S == 2) sum = acc[0][r][v] + acc[1][r][v];
+            if (S == 4) sum = (acc[0][r][v] + acc[2][r][v]) + (acc[1][r][v] + acc[3][r][v]);
             v_store(c + r * c_row + v * LANES, sum);
         }
     }

@@ -327,10 +327,7 @@ def _wrong_rows(shape: tuple[int, ...], got: int, rows: int, name: str) -> str:
 
 def numeric(value: ArrayLike, name: str, text_hint: str = "turn it into numbers first") -> np.ndarray:
     """`value` as an array of booleans, integers or floats, of any layout; no copy of an array."""
-    if type(value) is np.ndarray:
-        array = value
-    else:
-        array = _array_of(value, name)
+    array = value if type(value) is np.ndarray else _array_of(value, name)
     kind = array.dtype.kind
     if kind in "fiub":
         return array

@@ -14,6 +14,7 @@ that it claims is believed before it is held against the size that it has.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -66,7 +67,7 @@ def save(net: Network, path: str | os.PathLike[str]) -> None:
         A folder that is not there, no permission, a full disk; the old file is as it was.
     """
     name = _path(path)
-    _format(name).save(net, name)
+    find(name).save(net, name)
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -90,7 +91,7 @@ def load(path: str | os.PathLike[str]) -> Network:
         There is no such file, or it cannot be read.
     """
     name = _path(path)
-    return _format(name).load(name)
+    return find(name).load(name)
 
 
 def _path(path: str | os.PathLike[str]) -> str:
@@ -100,7 +101,19 @@ def _path(path: str | os.PathLike[str]) -> str:
         raise TypeError(f"path must be a str or a path, got {checks.short(path)}") from None
 
 
-def _format(name: str) -> Format:
+def find(path: str | os.PathLike[str]) -> Format:
+    """The row of FORMATS for a path, by its suffix; the file need not be there.
+
+    Examples
+    --------
+    >>> find("m.safetensors").about
+    'weights and description, for any safetensors reader'
+    >>> find("m.pkl")
+    Traceback (most recent call last):
+    ...
+    nncore.formats.FormatError: m.pkl: unknown file suffix '.pkl': Allowed: .safetensors
+    """
+    name = _path(path)
     suffix = os.path.splitext(name)[1].lower()
     if suffix not in FORMATS:
         raise FormatError(f"{name}: {checks.unknown('file suffix', suffix, FORMATS)}")
@@ -290,10 +303,8 @@ def _write_whole(path: str, chunks: Iterable[bytes]) -> None:
             os.chmod(beside, mode)
         os.replace(beside, target)
     except BaseException:
-        try:
+        with contextlib.suppress(OSError):
             os.unlink(beside)
-        except OSError:
-            pass
         raise
     _sync_folder(folder)
 
@@ -317,15 +328,12 @@ def _sync_folder(folder: str) -> None:
     except OSError:
         return
     try:
-        os.fsync(number)
-    except OSError:
-        pass
+        with contextlib.suppress(OSError):
+            os.fsync(number)
     finally:
         os.close(number)
 
 
 FORMATS: dict[str, Format] = {
-    ".safetensors": Format(
-        _save_safetensors, _load_safetensors, "weights and description, read by any safetensors reader"
-    ),
+    ".safetensors": Format(_save_safetensors, _load_safetensors, "weights and description, for any safetensors reader"),
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -55,6 +56,7 @@ class Progress:
 
     def __init__(self, epochs: int, progress: bool | str = "auto", title: str = "fit") -> None:
         self._bar: Any = None
+        self._drawn = monotonic()
         if wanted(progress):
             from tqdm import tqdm
 
@@ -67,9 +69,12 @@ class Progress:
         return None if self._bar is None else self._tick
 
     def _tick(self, part: float) -> None:
-        self._bar.n = int(self._bar.n) + min(part, 0.999)
-        self._bar.refresh()
-        self._bar.n = int(self._bar.n)
+        now = monotonic()
+        if now - self._drawn >= 0.1:  # drawing takes longer than many a step
+            whole = int(self._bar.n)
+            self._bar.n = whole + min(part, 0.999)
+            self._bar.refresh()
+            self._bar.n, self._drawn = whole, now
 
     def advance(self, **numbers: float | None) -> None:
         """One epoch is done; `numbers` (loss, val_loss, ...) stand beside the bar, those that are None do not."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -411,16 +412,16 @@ class Network:
     def _layout(self, with_bias: list[bool]) -> list[tuple[slice, slice | None]]:
         spans: list[tuple[slice, slice | None]] = []
         at = 0
-        for fan_in, fan_out, has_bias in zip(self.sizes, self.sizes[1:], with_bias):
+        for (fan_in, fan_out), has_bias in zip(pairwise(self.sizes), with_bias, strict=True):
             weight = slice(at, at + fan_in * fan_out)
             at = weight.stop + (fan_out if has_bias else 0)
             spans.append((weight, slice(weight.stop, at) if has_bias else None))
         return spans
 
     def _views(self, vector: Array) -> list[tuple[Array, Array | None]]:
-        shapes = zip(self.sizes, self.sizes[1:])
         return [
-            (vector[w].reshape(shape), None if b is None else vector[b]) for shape, (w, b) in zip(shapes, self._spans)
+            (vector[w].reshape(shape), None if b is None else vector[b])
+            for shape, (w, b) in zip(pairwise(self.sizes), self._spans, strict=True)
         ]
 
     def forward(self, X: Array) -> Array:
@@ -435,7 +436,7 @@ class Network:
         For a loss that is joined with the output's activation the last y is z: that loss wants nothing else.
         """
         zs, ys = [], [X]
-        for i, ((W, b), activation) in enumerate(zip(self.weights, self.activations)):
+        for i, ((W, b), activation) in enumerate(zip(self.weights, self.activations, strict=True)):
             z = ys[-1] @ W
             if b is not None:
                 z += b
