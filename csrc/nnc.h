@@ -66,6 +66,7 @@ extern const nnc_optimizer_info nnc_optimizer_table[NNC_OPTIMIZERS];
 
 /* ---- the kernel table ---------------------------------------------------------------------------------------------- */
 
+struct nncore_plan;
 typedef struct nnc_kernels {
     const char *isa;
     int itemsize, lanes; /* bytes of an element, elements in a vector */
@@ -102,6 +103,12 @@ typedef struct nnc_kernels {
                                    const double *coef, int decay, int *trouble);
     /* y = x * mask / (1 - rate), mask 0 with probability rate, decided by (key, row0 + i, j) alone. x may be y. */
     void (*dropout)(long rows, long cols, const void *x, long x_row, void *y, long y_row, double rate, uint64_t key, long row0);
+
+    int accumulators; /* vectors that a tile may hold in registers */
+    /* One sample through a plan that was built for this table (plan.h): nncore_plan.run. */
+    void (*row)(const struct nncore_plan *plan, const void *x, void *out, void *scratch);
+    /* dst (rows, vecs * lanes) = a group of a plan's bfloat16 or int8 weights, src_row bytes apart, as numbers. */
+    void (*row_unpack)(int storage, long rows, int vecs, const void *src, long src_row, void *dst);
 } nnc_kernels;
 
 /* Chains of summation for a layer of n outputs: enough to hide the latency of FMA on one sample of a narrow layer. It depends on

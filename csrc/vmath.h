@@ -31,40 +31,23 @@ INLINE vec FN(power_of_two)(vec t) { return (vec)((ivec)t << MANTISSA); }
 
 /* ---- division ------------------------------------------------------------------------------------------------------------ */
 
-/* a / b, rounded to within 0.51 ULP (float64: exactly). For float32 without the divider, which a 64-byte register keeps busy
- * for 10 to 16 cycles: a first guess of 1/b from b's bits (b y within 0.9375 .. 1.0332 by the choice of the constant), made
- * good to 2.9e-5 by the minimax quadratic of 1/w on that interval, then one residual step: (2.9e-5)^2 = 8e-10.
- * For float32 b must be positive and lie between 2^-120 and 2^125, and a / b must not overflow. */
-INLINE vec FN(quotient)(vec a, vec b) {
+/* m / (sqrt(v) c + e), for Adam: v >= 0, c >= 1, 2^-120 < e. Square root and division share one unit, which is not pipelined:
+ * with both on it Adam would wait for it. So in float32 the root is the unit's and the quotient is made of multiplications: a
+ * first guess y of 1/b from b's bits (b y lies within 0.9375 .. 1.0332 by the choice of the constant), made good to 2.9e-5 by
+ * the minimax quadratic of 1/w on that interval, then one residual step, which leaves (2.9e-5)^2 = 8e-10 and its own rounding.
+ * tanh and its kin have one division among twenty other operations and plainly divide: measured, that is faster. */
+INLINE vec FN(over_root)(vec m, vec v, vec c, vec e) {
+    const vec b = v_fma(v_sqrt(v), c, e);
 #if NNC_REAL == 32
     const vec y = (vec)(i_set(0x7EF00000) - (ivec)b);
     const vec w = b * y;
     vec g = K(1.04711699);
     STEP(g, w, -3.09533524);
     STEP(g, w, 3.04819512);
-    const vec r = y * g, q = a * r;
-    return v_fma(v_fnma(b, q, a), r, q);
+    const vec r = y * g, q = m * r;
+    return v_fma(v_fnma(b, q, m), r, q);
 #else
-    return a / b;
-#endif
-}
-#define v_quotient FN(quotient)
-
-/* m / (sqrt(v) c + e), for Adam: v >= 0, c >= 1, e > 0. For float32 by integers as above, since square root and divider
- * would bind the step: a guess of 1/sqrt(v), made good to 1.9e-5 by the minimax quadratic of 1/sqrt(w), then one residual step
- * (6e-10). v = 0 gives exactly m / e; for subnormal v the root is too small, by no more than 1e-19. */
-INLINE vec FN(over_root)(vec m, vec v, vec c, vec e) {
-#if NNC_REAL == 32
-    const vec y = (vec)(i_set(0x5F300000) - ((ivec)v >> 1)); /* v >= 0: its sign bit is clear */
-    const vec h = v * y, w = h * y;
-    vec g = K(0.446436555);
-    STEP(g, w, -1.38889421);
-    STEP(g, w, 1.94250363);
-    const vec s = h * g, r = y * g;
-    const vec root = v_fma(s * K(0.5), v_fnma(s, r, K(1)), s);
-    return v_quotient(m, v_fma(root, c, e));
-#else
-    return m / v_fma(v_sqrt(v), c, e);
+    return m / b;
 #endif
 }
 #define v_over_root FN(over_root)
@@ -121,7 +104,7 @@ INLINE vec FN(expm1_neg)(vec x) {
 INLINE vec FN(sigmoid_pair)(vec x, vec *other) {
     const vec edge = K(EXP_EDGE - 1);
     vec scale, q = FN(exp_parts)(v_neg(v_min(edge, v_max(v_neg(edge), x))), &scale);
-    const vec s = v_quotient(K(1), v_fma(scale, q, scale + K(1)));
+    const vec s = K(1) / v_fma(scale, q, scale + K(1));
     *other = v_fma(scale, q, scale) * s;
     return v_select((ivec)(x < v_neg(edge)), v_zero(), s);
 }
@@ -144,7 +127,7 @@ INLINE vec FN(tanh)(vec x) {
     const vec t = v_fma(a, K(2 * LOG2_E), K(BIASED)), n = t - K(BIASED);
     const vec q = FN(expm1_small)(v_fma(n, K(-LN_2), a + a)), half = FN(power_of_two)(t) * K(0.5);
     const vec e = v_fma(half, q, half - K(0.5));
-    return (vec)((ivec)v_quotient(e, e + K(1)) | ((ivec)x & i_set(I_SIGN)));
+    return (vec)((ivec)(e / (e + K(1))) | ((ivec)x & i_set(I_SIGN)));
 }
 #define v_tanh FN(tanh)
 
@@ -218,52 +201,52 @@ INLINE vec FN(log)(vec x) {
 /* ---- the normal distribution ------------------------------------------------------------------------------------------- */
 
 /* Its cumulative distribution (returned) and density at x. The lower tail keeps its relative accuracy:
- * cdf(-a) = exp(-a^2/2) P(u) / (a + 4), u = (a - 4) / (a + 4), a <= NORMAL_EDGE. Relative error of P: 2^-26.9 and 2^-55.6. */
+ * cdf(-a) = exp(-a^2/2) N(a) / D(a), a <= NORMAL_EDGE. N/D is rational with positive coefficients (interpolation at Chebyshev
+ * nodes of (a - k) / (a + k), k = 3 and 4); relative error 2^-27.2 and 2^-59.1. */
 INLINE vec FN(normal)(vec x, vec *density) {
     const vec a = v_min(K(NORMAL_EDGE), v_abs(x));
     const vec h = a * a;
     const vec rest = v_fms(a, a, h); /* what rounding took from a^2 */
     const vec coarse = v_exp_neg(h * K(-0.5));
     const vec e = v_fma(coarse, rest * K(-0.5), coarse);
-    const vec inverse = v_quotient(K(1), a + K(4));
-    const vec u = v_fma(inverse, K(-8), K(1));
 #if NNC_REAL == 32
-    vec p = K(-0.000129528264);
-    STEP(p, u, 0.000184629523);
-    STEP(p, u, 0.00157185784);
-    STEP(p, u, -0.00351498274);
-    STEP(p, u, -0.00752672672);
-    STEP(p, u, 0.0604041436);
-    STEP(p, u, -0.186523206);
-    STEP(p, u, 0.38713689);
-    STEP(p, u, -0.607896597);
-    STEP(p, u, 0.755285135);
+    vec top = K(0.00398761353);
+    STEP(top, a, 0.0397878497);
+    STEP(top, a, 0.180761089);
+    STEP(top, a, 0.435008043);
+    STEP(top, a, 0.500000002);
+    vec bottom = K(0.0099953215);
+    STEP(bottom, a, 0.0997407693);
+    STEP(bottom, a, 0.462929549);
+    STEP(bottom, a, 1.19231121);
+    STEP(bottom, a, 1.66790092);
+    STEP(bottom, a, 1);
 #else
-    vec p = K(-1.1587924859056622e-09);
-    STEP(p, u, -2.5526681751024843e-10);
-    STEP(p, u, 1.4542364110786297e-08);
-    STEP(p, u, 1.5795355907216939e-08);
-    STEP(p, u, -7.7188949657388932e-08);
-    STEP(p, u, -1.5620832747391259e-07);
-    STEP(p, u, 2.6422725775722658e-07);
-    STEP(p, u, 1.0215558464764901e-06);
-    STEP(p, u, -6.2532164425083644e-07);
-    STEP(p, u, -5.9198657121358192e-06);
-    STEP(p, u, 7.1502837955990631e-07);
-    STEP(p, u, 3.5144525023038426e-05);
-    STEP(p, u, -1.907860768417536e-06);
-    STEP(p, u, -0.00023109489505322283);
-    STEP(p, u, 0.00013334425162020967);
-    STEP(p, u, 0.001630818452256216);
-    STEP(p, u, -0.003479692361925084);
-    STEP(p, u, -0.0075401889663675283);
-    STEP(p, u, 0.060396574890682495);
-    STEP(p, u, -0.1865218579596675);
-    STEP(p, u, 0.38713740074221914);
-    STEP(p, u, -0.60789664197189208);
-    STEP(p, u, 0.75528513041575152);
+    vec top = K(2.1545069925836695e-07);
+    STEP(top, a, 6.7511437462367344e-06);
+    STEP(top, a, 0.00010371168083985078);
+    STEP(top, a, 0.0010165270505705451);
+    STEP(top, a, 0.0069921884964816022);
+    STEP(top, a, 0.035139051089974109);
+    STEP(top, a, 0.13051146811385569);
+    STEP(top, a, 0.35425303935240859);
+    STEP(top, a, 0.67565073163639522);
+    STEP(top, a, 0.82542211305808655);
+    STEP(top, a, 0.5);
+    vec bottom = K(5.4005481454989391e-07);
+    STEP(bottom, a, 1.6922607800449508e-05);
+    STEP(bottom, a, 0.0002605066864136311);
+    STEP(bottom, a, 0.0025649780549175344);
+    STEP(bottom, a, 0.017785703898741189);
+    STEP(bottom, a, 0.090594749559844256);
+    STEP(bottom, a, 0.34415601290122416);
+    STEP(bottom, a, 0.97113449158109999);
+    STEP(bottom, a, 1.9882526625655568);
+    STEP(bottom, a, 2.8051043559490179);
+    STEP(bottom, a, 2.4487287869190384);
+    STEP(bottom, a, 1);
 #endif
-    const vec tail = e * (p * inverse);
+    const vec tail = e * (top / bottom);
     *density = e * K(0.398942280401432677940);
     return v_select((ivec)(x > v_zero()), K(1) - tail, tail);
 }

@@ -54,7 +54,6 @@
 #undef BIASED
 #undef K
 #undef STEP
-#undef v_quotient
 #undef v_over_root
 #undef v_exp_neg
 #undef v_expm1_neg
@@ -64,6 +63,10 @@
 #undef v_log1p_unit
 #undef v_log
 #undef v_normal
+
+/* kernels/walk.h */
+#undef EACH_CHAIN
+#undef EACH_SPAN
 
 /* kernels/matmul.h */
 #undef MR
@@ -95,3 +98,18 @@
 #undef LOSS_ELEMENTWISE
 #undef LOSS_ROWWISE
 #undef UPDATE
+
+/* kernels/row.h */
+#undef ROW_WORDS
+#undef ROW_ARGUMENTS
+#undef ROW_TILE
+#undef ROW_NAMES
+#undef ROW_NONE
+#undef ROW_EVERY
+#undef ROW_ENTRY
+#undef ROW_TURN
+#undef ROW_FINISH_ARGUMENTS
+#undef ROW_ELEMENTWISE
+#undef ROW_ROWWISE
+#undef ROW_NAME
+#undef v_list_nonzero

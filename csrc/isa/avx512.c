@@ -12,7 +12,21 @@ NNC_TARGET_BEGIN("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")
 #define MASK16(n) ((__mmask16)((1u << (n)) - 1))
 #define MASK8(n) ((__mmask8)((1u << (n)) - 1))
 
+static inline __attribute__((always_inline)) int nnc_avx512_list32(__m512 v, int32_t p, int32_t *list) {
+    const __mmask16 m = _mm512_test_epi32_mask((__m512i)v, (__m512i)v);
+    const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    _mm512_storeu_si512(list, _mm512_maskz_compress_epi32(m, _mm512_add_epi32(lane, _mm512_set1_epi32(p))));
+    return __builtin_popcount(m);
+}
+static inline __attribute__((always_inline)) int nnc_avx512_list64(__m512d v, int32_t p, int32_t *list) {
+    const __mmask8 m = _mm512_test_epi64_mask((__m512i)v, (__m512i)v);
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    _mm256_storeu_si256((__m256i *)list, _mm256_maskz_compress_epi32(m, _mm256_add_epi32(lane, _mm256_set1_epi32(p))));
+    return __builtin_popcount(m);
+}
+
 #define NNC_REAL 32
+#define v_list_nonzero nnc_avx512_list32
 #define vec __m512
 #define v_set(x) _mm512_set1_ps(x)
 #define v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
@@ -25,6 +39,7 @@ NNC_TARGET_BEGIN("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")
 #include "../kernels/tiles.h"
 
 #define NNC_REAL 64
+#define v_list_nonzero nnc_avx512_list64
 #define vec __m512d
 #define v_set(x) _mm512_set1_pd(x)
 #define v_fma(a, b, c) _mm512_fmadd_pd(a, b, c)

@@ -21,7 +21,7 @@ typedef double nnc_generic_f64 __attribute__((vector_size(16), may_alias));
 
 #define NNC_REAL 32
 #define vec nnc_generic_f32
-#define v_set(x) ((vec){(x), (x), (x), (x)})
+#define v_set(x) __extension__({ const float set_ = (x); (vec){set_, set_, set_, set_}; })
 #ifdef __FP_FAST_FMAF
 #define v_fma(a, b, c) __extension__({ vec a_ = (a), b_ = (b), c_ = (c); EACH(vec, __builtin_fmaf(a_[i], b_[i], c_[i])); })
 #else
@@ -38,7 +38,7 @@ typedef double nnc_generic_f64 __attribute__((vector_size(16), may_alias));
 
 #define NNC_REAL 64
 #define vec nnc_generic_f64
-#define v_set(x) ((vec){(x), (x)})
+#define v_set(x) __extension__({ const double set_ = (x); (vec){set_, set_}; })
 #ifdef __FP_FAST_FMA
 #define v_fma(a, b, c) __extension__({ vec a_ = (a), b_ = (b), c_ = (c); EACH(vec, __builtin_fma(a_[i], b_[i], c_[i])); })
 #else

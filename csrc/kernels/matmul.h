@@ -80,14 +80,24 @@ static const FN(tile_function) FN(tiles)[3][5][MR] = {NAME_COLUMNS(1), NAME_COLU
 
 /* ---- blocks ---------------------------------------------------------------------------------------------------------- */
 
+/* Rows of the tallest tile that is V vectors wide. */
+INLINE int FN(most_rows)(int V, int chains) {
+    const int fit = NNC_ACC / (chains == 4 ? 4 : chains == 2 ? 2 : 1); /* constants divided by constants */
+    const int most = V == 1 ? fit : V == 2 ? fit / 2 : V == 3 ? fit / 3 : V == 4 ? fit / 4 : fit / 8;
+    return most < MR ? most : MR;
+}
+
 /* One column of tiles: m rows of V vectors, in row blocks of equal height (6 6 6 2 would leave the last one waiting for FMA). */
 INLINE void FN(column)(long m, int V, long k, const real *a, long a_row, long a_col, const real *b, long b_row, real *c,
                        long c_row, int chains, int add) {
-    int most = NNC_ACC / (V * chains);
-    if (most > MR) most = MR;
-    const long blocks = (m + most - 1) / most, height = m / blocks, taller = m % blocks;
     const FN(tile_function) *tile = FN(tiles)[chains / 2][V == 8 ? 4 : V - 1];
-    for (long i = 0; i < blocks; i++) {
+    const int most = FN(most_rows)(V, chains);
+    if (m <= most) {
+        tile[m - 1](k, a, a_row, a_col, b, b_row, c, c_row, add);
+        return;
+    }
+    const unsigned blocks = ((unsigned)m + most - 1) / most, height = (unsigned)m / blocks, taller = (unsigned)m % blocks;
+    for (unsigned i = 0; i < blocks; i++) {
         const long rows = height + (i < taller);
         tile[rows - 1](k, a, a_row, a_col, b, b_row, c, c_row, add);
         a += rows * a_row;
@@ -105,14 +115,14 @@ static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long 
     if (b_panel == NR)
         while (wide < 8 && 2 * wide * chains * m <= NNC_ACC) wide *= 2;
     while (wide * chains > NNC_ACC) wide /= 2;
-    long vecs = (n + LANES - 1) / LANES;
+    unsigned vecs = ((unsigned long)n + LANES - 1) / LANES;
     while (vecs > 0) { /* the last columns first: see matmul in nnc.h */
-        long v = vecs % wide;
+        unsigned v = vecs & (wide - 1); /* wide is a power of two */
         if (v == 0) v = wide;
         else if (v > 4) v -= 4;
         vecs -= v;
-        const long j = vecs * LANES;
-        FN(column)(m, (int)v, k, a, a_row, a_col, b + j / NR * b_panel + j % NR, b_row, c + j, c_row, chains, add);
+        const unsigned long j = (unsigned long)vecs * LANES;
+        FN(column)(m, (int)v, k, a, a_row, a_col, b + (long)(j / NR) * b_panel + j % NR, b_row, c + j, c_row, chains, add);
     }
 }
 

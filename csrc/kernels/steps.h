@@ -20,13 +20,10 @@ INLINE void FN(walk_loss)(long rows, long cols, const real *o, long o_row, const
     for (long i = 0; i < rows; i++, o += o_row, t += t_row) {
         vec sum[SPAN_VECS];
         FN(clear)(sum);
-        for (long j = 0; j < cols; j += SPAN)
-            for (int s = 0; s < SPAN_VECS && j + s * LANES < cols; s++) {
-                const long k = j + s * LANES;
-                const vec value = loss(v_load(o + k), v_load(t + k), &gradient);
-                sum[s] = sum[s] + FN(only)(value, cols - k);
-                if (with_gradient) v_store(dz + k, gradient * scale);
-            }
+        EACH_SPAN(cols, k, n, s, {
+            sum[s] = sum[s] + FN(only)(loss(v_load(o + k), v_load(t + k), &gradient), n);
+            if (with_gradient) v_store(dz + k, gradient * scale);
+        });
         row_loss[i] = (double)FN(fold)(sum);
         if (with_gradient) dz += dz_row;
     }

@@ -11,6 +11,7 @@
 #include "pack.h"
 #include "maps.h"
 #include "steps.h"
+#include "row.h"
 
 #define ROW_FORWARD(name, ...) [NNC_##name] = FN(forward_##name),
 #define ROW_BACKWARD(name, ...) [NNC_##name] = FN(backward_##name),
@@ -31,6 +32,9 @@ static const nnc_kernels FN(table) = {
     .loss = {NNC_LOSS_LIST(ROW_LOSS, ROW_LOSS)},
     .update = {NNC_OPTIMIZER_LIST(ROW_UPDATE)},
     .dropout = FN(dropout),
+    .accumulators = NNC_ACC,
+    .row = FN(row),
+    .row_unpack = FN(row_unpack),
 };
 #undef ROW_FORWARD
 #undef ROW_BACKWARD

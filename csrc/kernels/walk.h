@@ -28,3 +28,24 @@ INLINE int FN(any)(ivec m) {
     for (int i = 0; i < LANES; i++) some |= m[i];
     return some != 0;
 }
+
+/* The loop over the SPAN_VECS registers of chains, unrolled so that they stay registers; and the walk of a row in steps of SPAN:
+ * body sees the column k, how many n of the LANES from there are
+ * the row's, and the chain s; that n == LANES is known when the first loop is compiled. */
+#if defined(__clang__)
+#define EACH_CHAIN(s) _Pragma("clang loop unroll(full)") for (int s = 0; s < SPAN_VECS; s++)
+#else
+#define EACH_CHAIN(s) _Pragma("GCC unroll 16") for (int s = 0; s < SPAN_VECS; s++)
+#endif
+#define EACH_SPAN(cols, k, n, s, ...)                                                                                  \
+    do {                                                                                                               \
+        long j_ = 0;                                                                                                   \
+        for (; j_ + SPAN <= (cols); j_ += SPAN) EACH_CHAIN(s) {                                                        \
+                const long k = j_ + s * LANES, n = LANES;                                                              \
+                __VA_ARGS__;                                                                                            \
+            }                                                                                                          \
+        EACH_CHAIN(s) {                                                                                                \
+            const long k = j_ + s * LANES, n = (cols) - k;                                                             \
+            if (n > 0) __VA_ARGS__;                                                                                    \
+        }                                                                                                              \
+    } while (0)

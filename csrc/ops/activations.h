@@ -93,6 +93,13 @@ INLINE vec FN(softplus_slope)(vec y, vec a) {
     return v_neg(v_expm1_neg(v_neg(y)));
 }
 
+/* y = exp(z - top); returns its first n lanes */
+INLINE vec FN(softmax_exp)(const real *z, vec top, real *y, long n, int exact) {
+    const vec e = v_exp_neg(v_load(z) - top);
+    FN(put)(y, e, n, exact);
+    return FN(only)(e, n);
+}
+
 /* One row of softmax: z += bias; y = exp(z - max) / sum. exact: nothing is written beyond cols. */
 INLINE void FN(softmax_row)(long cols, real *z, const real *bias, real *y, int exact) {
     vec m = v_set(-REAL_MAX);
@@ -107,13 +114,7 @@ INLINE void FN(softmax_row)(long cols, real *z, const real *bias, real *y, int e
     const vec top = v_set(FN(largest)(m));
     vec sum[SPAN_VECS];
     FN(clear)(sum);
-    for (long j = 0; j < cols; j += SPAN)
-        for (int s = 0; s < SPAN_VECS && j + s * LANES < cols; s++) {
-            const long k = j + s * LANES;
-            const vec e = v_exp_neg(v_load(z + k) - top);
-            FN(put)(y + k, e, cols - k, exact);
-            sum[s] = sum[s] + FN(only)(e, cols - k);
-        }
+    EACH_SPAN(cols, k, n, s, sum[s] = sum[s] + FN(softmax_exp)(z + k, top, y + k, n, exact));
     const vec scale = v_set(REAL(1) / FN(fold)(sum));
     for (long j = 0; j < cols; j += LANES) FN(put)(y + j, v_load(y + j) * scale, cols - j, exact);
 }
@@ -121,12 +122,7 @@ INLINE void FN(softmax_row)(long cols, real *z, const real *bias, real *y, int e
 INLINE void FN(softmax_row_backward)(long cols, real *dy, const real *y, int exact) {
     vec sum[SPAN_VECS];
     FN(clear)(sum);
-    for (long j = 0; j < cols; j += SPAN)
-        for (int s = 0; s < SPAN_VECS && j + s * LANES < cols; s++) {
-            const long k = j + s * LANES;
-            const vec product = v_load(dy + k) * v_load(y + k);
-            sum[s] = sum[s] + FN(only)(product, cols - k);
-        }
+    EACH_SPAN(cols, k, n, s, sum[s] = sum[s] + FN(only)(v_load(dy + k) * v_load(y + k), n));
     const vec mean = v_set(FN(fold)(sum));
     for (long j = 0; j < cols; j += LANES)
         FN(put)(dy + j, v_load(y + j) * (v_load(dy + j) - mean), cols - j, exact);

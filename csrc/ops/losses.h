@@ -25,10 +25,11 @@ INLINE vec FN(sse_loss)(vec o, vec t, vec *gradient) {
 }
 INLINE vec FN(mse_loss)(vec o, vec t, vec *gradient) { return FN(sse_loss)(o, t, gradient); }
 
-/* max(z, 0) - z t + log(1 + exp(-|z|)) */
+/* With e = exp(-|z|): max(z, 0) - z t + log(1 + e); sigmoid(z) = (1 or e, as z is positive or negative) / (1 + e) */
 INLINE vec FN(binary_cross_entropy_loss)(vec z, vec t, vec *gradient) {
-    *gradient = v_sigmoid(z) - t;
-    return v_fnma(z, t, v_max(v_zero(), z)) + v_log1p_unit(v_exp_neg(v_neg(v_abs(z))));
+    const vec one = v_set(REAL(1)), e = v_exp_neg(v_neg(v_abs(z)));
+    *gradient = v_select((ivec)(z < v_zero()), e, one) / (one + e) - t;
+    return v_fnma(z, t, v_max(v_zero(), z)) + v_log1p_unit(e);
 }
 
 /* With d = z - max: log(sum(exp(d))) sum(t) - sum(t d), which does not cancel where logits are large. dz may be z. */
@@ -38,16 +39,13 @@ INLINE double FN(cross_entropy_row_loss)(long cols, const real *z, const real *t
     const vec top = v_set(FN(largest)(m));
     vec exps[SPAN_VECS], targets[SPAN_VECS], dots[SPAN_VECS];
     FN(clear)(exps), FN(clear)(targets), FN(clear)(dots);
-    for (long j = 0; j < cols; j += SPAN)
-        for (int s = 0; s < SPAN_VECS && j + s * LANES < cols; s++) {
-            const long k = j + s * LANES;
-            const vec d = FN(only)(v_load(z + k) - top, cols - k), x = FN(only)(v_load(t + k), cols - k);
-            const vec e = v_exp_neg(d);
-            if (dz) FN(put)(dz + k, e, cols - k, exact);
-            exps[s] = exps[s] + FN(only)(e, cols - k);
-            targets[s] = targets[s] + x;
-            dots[s] = v_fma(x, d, dots[s]);
-        }
+    EACH_SPAN(cols, k, n, s, {
+        const vec d = FN(only)(v_load(z + k) - top, n), x = FN(only)(v_load(t + k), n), e = v_exp_neg(d);
+        if (dz) FN(put)(dz + k, e, n, exact);
+        exps[s] = exps[s] + FN(only)(e, n);
+        targets[s] = targets[s] + x;
+        dots[s] = v_fma(x, d, dots[s]);
+    });
     const real sum = FN(fold)(exps), mass = FN(fold)(targets), dot = FN(fold)(dots);
     if (dz) {
         const vec share = v_set(mass / sum);

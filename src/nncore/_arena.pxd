@@ -36,14 +36,17 @@ cdef struct Plan:
     int loss
     bint linked             # the loss is fused with the output's activation and reads z
     char *one               # the number 1, the "input" of every bias
-    char *scratch           # per thread: a packed block, then a block of gradient
+    char *scratch           # per thread: a packed block of B, a block of gradient, a packed block of A
     long scratch_bytes      # of one thread
 
-# Blocks, in elements. A packed block of B fits half of a small L2 (128 KiB in float32), a gradient block L1 or nearly.
+# Blocks, in elements, for L1 of 32 KiB or more and L2 of 512 KiB or more. A panel of DEPTH rows of a packed operand stays in L1
+# while a batch of rows passes it; the packed block and what meets it stay in L2.
 cdef enum:
-    PACKED = 32768          # elements in a packed block
+    PACKED = 65536          # elements in a packed block of B
     DEPTH = 256             # rows of a packed block, at most, where the contraction may be cut
-    GRADIENT = 8192         # elements in a block of gradient
+    STRIP = 16384           # elements in a packed block of A
+    GRADIENT = 16384        # elements in a block of gradient
+    SPARE = 1024            # that a kernel may write beyond a block
 
 cdef class Arena:
     cdef Plan plan
@@ -55,4 +58,7 @@ cdef inline char *scratch_of(Plan *p, int thread) noexcept nogil:
     return p.scratch + thread * p.scratch_bytes
 
 cdef inline char *gradient_of(Plan *p, int thread) noexcept nogil:
-    return scratch_of(p, thread) + p.scratch_bytes - (GRADIENT + 1024) * p.size
+    return scratch_of(p, thread) + (PACKED + SPARE) * p.size
+
+cdef inline char *strip_of(Plan *p, int thread) noexcept nogil:
+    return gradient_of(p, thread) + (GRADIENT + SPARE) * p.size

@@ -83,7 +83,7 @@ cdef class Arena:
         p.outputs = p.layers[p.count - 1].outputs
         p.x_row = padded(p.inputs, p.size)
         p.t_row = padded(p.outputs, p.size)
-        p.scratch_bytes = (PACKED + GRADIENT + 2048) * p.size
+        p.scratch_bytes = (PACKED + GRADIENT + STRIP + 3 * SPARE) * p.size
         base = NULL
         for step in range(2):  # first count the bytes, then hand them out
             at = 0

@@ -78,7 +78,22 @@ cdef extern from "nnc.h" nogil:
     int nnc_cpu_count()
     void nnc_shuffle(int64_t n, int64_t *index, uint64_t *state)
 
+cdef extern from "plan.h" nogil:
+    enum: NNC_FULL, NNC_BFLOAT16, NNC_INT8
+
+    ctypedef struct nnc_plan_layer:
+        int64_t inputs, outputs
+        int activation
+        double parameter
+        const void *weight
+        const void *bias
+    int64_t nnc_plan_bytes(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, int live)
+    void nnc_plan_build(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, const void *base, void *block)
+
 cdef const nnc_kernels *kernels(int dtype) noexcept nogil
+cdef int64_t plan_bytes(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, bint live) noexcept nogil
+cdef void plan_build(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, const void *base,
+                     void *block) noexcept nogil
 cdef void parallel(int want, nnc_work work, void *context) noexcept nogil
 cdef int team_size(nnc_team *team) noexcept nogil
 cdef void barrier(nnc_team *team) noexcept nogil

@@ -131,6 +131,16 @@ cdef void optimizer_prepare(int optimizer, const double *hyper, double *carry, d
     nnc_optimizer_table[optimizer].prepare(hyper, carry, coef)
 
 
+# ---- plans ----------------------------------------------------------------------------------------------------------------
+
+cdef int64_t plan_bytes(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, bint live) noexcept nogil:
+    return nnc_plan_bytes(k, storage, count, layers, live)
+
+cdef void plan_build(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, const void *base,
+                     void *block) noexcept nogil:
+    nnc_plan_build(k, storage, count, layers, base, block)
+
+
 # ---- build ----------------------------------------------------------------------------------------------------------------
 
 cdef extern from *:

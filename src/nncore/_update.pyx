@@ -12,22 +12,45 @@ d) With one output, X is read as it lies and dZ is broadcast: the same sums, vec
 
 from libc.string cimport memcpy
 
-from ._arena cimport GRADIENT, PACKED, Layer, Plan, gradient_of, scratch_of
+from ._arena cimport GRADIENT, PACKED, STRIP, Layer, Plan, gradient_of, scratch_of, strip_of
 from ._kernels cimport nnc_kernels
+
+cdef enum:
+    SMALL = 4096  # parameters of a layer that is done in one block, straight from where its operands lie
 
 
 cdef void update(Plan *p, const char *x, long x_row, long batch, Sink *sink, int thread, int threads) noexcept nogil:
     # x: IN (batch, inputs). layers[i].out and .dz: IN, whole batch.
     cdef:
         int i
+        long first, last
         Layer *l
     for i in range(p.count):
         l = &p.layers[i]
-        layer_update(p, l, x, x_row, batch, sink, l.inputs * thread // threads, l.inputs * (thread + 1) // threads, thread)
-        if l.bias != NULL and thread == threads - 1:
-            bias_update(p, l, batch, sink, thread)
+        first, last = l.inputs * thread // threads, l.inputs * (thread + 1) // threads
+        if threads == 1 and l.bias != NULL and 1 < l.outputs and (l.inputs + 1) * l.outputs <= SMALL:
+            whole_update(p, l, x, x_row, batch, sink)
+        else:
+            layer_update(p, l, x, x_row, batch, sink, first, last, thread)
+            if l.bias != NULL and thread == threads - 1:
+                bias_update(p, l, batch, sink, thread)
         x = l.out
         x_row = l.row
+
+
+cdef void whole_update(Plan *p, Layer *l, const char *x, long x_row, long batch, Sink *sink) noexcept nogil:
+    # a small layer: one block of gradient, the bias its last row, and one step over both where neither is decayed
+    cdef:
+        const nnc_kernels *k = p.k
+        long m = l.inputs, n = l.outputs
+        char *g = gradient_of(p, 0)
+    k.matmul(m, n, batch, x, 1, x_row, l.dz, l.row, k.nr, g, n, 1, 0)
+    if sink.optimizer >= 0 and sink.coef[0] != 0:
+        consume(p, sink, m, n, l.offset, n, 1, 0)
+        bias_update(p, l, batch, sink, 0)
+    else:
+        k.matmul(1, n, batch, p.one, 0, 0, l.dz, l.row, k.nr, g + m * n * p.size, n, 1, 0)
+        consume(p, sink, m + 1, n, l.offset, n, 1, 0)
 
 
 cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch, Sink *sink, long first, long last,
@@ -37,10 +60,12 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
         const nnc_kernels *k = p.k
         long size = p.size
         long n = l.outputs
-        long i, j, height, width, block, b_row = l.row, b_panel = k.nr
+        long i, j, s, height, width, block, a_col, b_row, b_panel
+        const char *a
         const char *b
         char *g = gradient_of(p, thread)
-        bint packs = batch >= 16 and n > 4 * k.nr and batch <= PACKED // k.nr
+        bint packs_b = batch >= 16 and n > 4 * k.nr and batch <= PACKED // k.nr
+        bint packs_a = packs_b and batch >= 64 and x_row * size >= 2048
     if n == 1:
         for i from first <= i < last by GRADIENT:
             height = last - i if last - i < GRADIENT else GRADIENT
@@ -48,23 +73,28 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
             consume(p, sink, 1, height, l.offset + i, height, 1, thread)
         return
     block = GRADIENT // k.mr // k.nr * k.nr
-    if packs and PACKED // batch // k.nr * k.nr < block:
+    if packs_b and PACKED // batch // k.nr * k.nr < block:
         block = PACKED // batch // k.nr * k.nr
     for j from 0 <= j < n by block:
         width = n - j if n - j < block else block
-        b = l.dz + j * size
-        if packs:
-            b = scratch_of(p, thread)
-            b_row = k.nr
-            b_panel = batch * k.nr
+        b, b_row, b_panel = l.dz + j * size, l.row, k.nr
+        if packs_b:
+            b, b_row, b_panel = scratch_of(p, thread), k.nr, batch * k.nr
             k.pack(batch, width, l.dz + j * size, l.row, <void *>b)
         height = GRADIENT // width // k.mr * k.mr
+        if packs_a and height > STRIP // batch:
+            height = STRIP // batch // k.mr * k.mr
         if height < k.mr:
             height = k.mr
         for i from first <= i < last by height:
             if i + height > last:
                 height = last - i
-            k.matmul(height, width, batch, x + i * size, 1, x_row, b, b_row, b_panel, g, width, 1, 0)
+            a, a_col = x + i * size, x_row
+            if packs_a and height * batch <= STRIP:
+                a, a_col = strip_of(p, thread), height
+                for s in range(batch):
+                    memcpy(<char *>a + s * height * size, x + (s * x_row + i) * size, height * size)
+            k.matmul(height, width, batch, a, 1, a_col, b, b_row, b_panel, g, width, 1, 0)
             consume(p, sink, height, width, l.offset + i * n + j, n, 1, thread)
 
 

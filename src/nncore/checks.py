@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
 
 from . import _kernels
 from .values import choice, flag, fraction, non_negative, number, positive, positive_int, short, unknown
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
 
 __all__ = [
     "as_inputs",
@@ -126,7 +128,8 @@ def require_finite(array: np.ndarray, name: str, source: np.ndarray | None = Non
     Notes
     -----
     The sum of the squares of a chunk is finite only if every element is; where it is not, a closer look decides,
-    because large numbers overflow it too. That costs a third of ``np.isfinite(array).all()`` on one sample.
+    because large numbers overflow it too. That costs less than half of ``np.isfinite(array).all()`` on one sample.
+    vdot, unlike dot, says nothing about the overflow.
 
     Examples
     --------
@@ -138,7 +141,7 @@ def require_finite(array: np.ndarray, name: str, source: np.ndarray | None = Non
     flat = array.reshape(-1)
     for start in range(0, flat.shape[0], _CHUNK):
         chunk = flat[start : start + _CHUNK]
-        if math.isfinite(chunk.dot(chunk)):
+        if math.isfinite(np.vdot(chunk, chunk)):
             continue
         good = np.isfinite(chunk)
         if not good.all():

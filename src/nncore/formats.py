@@ -15,9 +15,7 @@ that it claims is believed before it is held against the size that it has.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import secrets
 import stat
 import struct
 from collections.abc import Callable, Iterable
@@ -43,7 +41,7 @@ class Format(NamedTuple):
     """A row of FORMATS."""
 
     save: Callable[[Any, str], None]
-    load: Callable[[str], Any]
+    load: Callable[[str], Network]
     about: str
 
 
@@ -125,6 +123,8 @@ def find(path: str | os.PathLike[str]) -> Format:
 
 
 def _save_safetensors(net: Any, path: str) -> None:
+    import json  # here and below: a program that only predicts does without
+
     description = net.describe()
     code = _TYPES[description["dtype"]]
     header: dict[str, Any] = {
@@ -216,6 +216,8 @@ def _description(header: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 def _json(text: bytes, what: str, path: str) -> dict[str, Any]:
+    import json
+
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:  # bad UTF-8 and bad JSON are ValueErrors
@@ -276,7 +278,7 @@ def _parse(data: bytes, path: str) -> dict[str, Any]:
     from safetensors import SafetensorError, deserialize
 
     try:
-        return {name: entry["data"] for name, entry in deserialize(data)}
+        return {name: entry["data"] for name, entry in deserialize(data)}  # type: ignore[no-untyped-call]
     except SafetensorError as error:
         raise FormatError(f"{path}: cut short, or not a safetensors file: {error}") from None
 
@@ -291,7 +293,7 @@ def _write_whole(path: str, chunks: Iterable[bytes]) -> None:
     folder = os.path.dirname(target)
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"cannot save {path}: there is no folder {folder}")
-    beside = f"{target}.{secrets.token_hex(6)}.part"
+    beside = f"{target}.{os.urandom(6).hex()}.part"
     # Made by os.open, so that the umask decides the permissions of a new file, as with any other file.
     number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:

@@ -92,7 +92,7 @@ class History:
         return {name: list(column) for name, column in self._columns.items() if column}
 
     def __getattr__(self, name: str) -> list[float]:
-        columns = self.__dict__.get("_columns", {})
+        columns: dict[str, list[float]] = self.__dict__.get("_columns", {})
         if name in columns:
             return columns[name]
         raise AttributeError(f"History has no column {name!r}: it has {', '.join(columns)}")

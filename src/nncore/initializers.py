@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from . import checks
 
-Init = str | float | Callable[[np.random.Generator, int, int], Any]
+# In quotes, because looking up np.random would import it; it takes as long as half of this package.
+Init: TypeAlias = "str | float | Callable[[np.random.Generator, int, int], Any]"
 
 
 class Initializer(NamedTuple):

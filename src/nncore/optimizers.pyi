@@ -1,6 +1,8 @@
 # What optimizers.py makes from the core's rows, for type checkers and editors; a test holds the two together.
 from typing import Any, ClassVar, TypeVar
 
+__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "as_optimizer"]
+
 _Self = TypeVar("_Self", bound=Optimizer)
 
 class Optimizer:

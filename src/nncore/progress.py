@@ -60,8 +60,13 @@ class Progress:
         if wanted(progress):
             from tqdm import tqdm
 
-            self._bar = tqdm(total=epochs, desc=title, unit="epoch", dynamic_ncols=True, leave=True,
-                             bar_format="{l_bar}{bar}| {n:.1f}/{total_fmt} [{elapsed}<{remaining}{postfix}]")  # fmt: skip
+            self._bar = tqdm(
+                total=epochs,
+                desc=title,
+                unit="epoch",
+                dynamic_ncols=True,
+                bar_format="{l_bar}{bar}| {n:.1f}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
+            )
 
     @property
     def tick(self) -> Callable[[float], None] | None:

@@ -215,14 +215,15 @@ def loss_value(y: Array, t: Array, loss: str) -> float:
     20.0
     """
     rule = LOSSES[loss]
-    t = targets(t, *y.shape, y.dtype)
+    n, outputs = y.shape
+    t = targets(t, n, outputs, y.dtype)
     if rule.link is None:
-        return rule.sum_and_gradient(y, t)[0] / rule.divisor(*y.shape)
+        return rule.sum_and_gradient(y, t)[0] / rule.divisor(n, outputs)
     tiny = np.finfo(y.dtype).tiny
     logs = t * np.log(np.maximum(y, tiny))
     if rule.link == "sigmoid":
         logs += (1 - t) * np.log(np.maximum(1 - y, tiny))
-    return -float(logs.sum(dtype=np.float64)) / rule.divisor(*y.shape)
+    return -float(logs.sum(dtype=np.float64)) / rule.divisor(n, outputs)
 
 
 def targets(t: Any, n: int, outputs: int, dtype: Any) -> Array:
@@ -458,7 +459,8 @@ class Network:
         rule = self._rule(loss)
         X = np.asarray(X, self.dtype)
         o = self._forward(X, rule)[1][-1]
-        return rule.sum_and_gradient(o, targets(y, *o.shape, self.dtype))[0] / rule.divisor(*o.shape)
+        n, outputs = o.shape
+        return rule.sum_and_gradient(o, targets(y, n, outputs, self.dtype))[0] / rule.divisor(n, outputs)
 
     def loss_and_gradients(
         self, X: Array, y: Any, loss: str | None = None
@@ -471,9 +473,9 @@ class Network:
         rule = self._rule(loss)
         X = np.asarray(X, self.dtype)
         zs, ys = self._forward(X, rule)
-        o = ys[-1]
-        total, d = rule.sum_and_gradient(o, targets(y, *o.shape, self.dtype))
-        divisor = rule.divisor(*o.shape)
+        n, outputs = ys[-1].shape
+        total, d = rule.sum_and_gradient(ys[-1], targets(y, n, outputs, self.dtype))
+        divisor = rule.divisor(n, outputs)
         if divisor != 1:
             d *= 1 / divisor
         if rule.link is None:

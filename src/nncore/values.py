@@ -7,7 +7,6 @@ may be) stands with that subject. Arrays are checked in checks.py, which hands o
 
 from __future__ import annotations
 
-import difflib
 import math
 import numbers
 from collections.abc import Iterable
@@ -37,6 +36,8 @@ def unknown(kind: str, got: object, allowed: Iterable[str]) -> ValueError:
     >>> print(unknown("activation", "rleu", ["identity", "relu", "tanh"]))
     unknown activation 'rleu': did you mean 'relu'? Allowed: identity, relu, tanh
     """
+    import difflib  # here: only who is wrong waits for it
+
     names = list(allowed)
     near = difflib.get_close_matches(str(got).lower(), [name.lower() for name in names], n=1, cutoff=0.5)
     guess = next((name for name in names if near and name.lower() == near[0]), None)

@@ -6,13 +6,14 @@ fit.
 
 from __future__ import annotations
 
-import gzip
-from importlib import resources
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from .. import checks, initializers
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 __all__ = ["load_digits", "split"]
 
@@ -40,6 +41,9 @@ def load_digits(scale: bool = True, dtype: str = "float32") -> tuple[np.ndarray,
     >>> X.shape, y.shape, float(X.max()), y[:5].tolist()
     ((1797, 64), (1797,), 1.0, [0, 1, 2, 3, 4])
     """
+    import gzip  # both here: they would double the time that `import nncore` takes
+    from importlib import resources
+
     scale = checks.flag("scale", scale)
     dtype = checks.choice("dtype", dtype, ("float32", "float64"))
     packed = resources.files(__package__).joinpath("digits.csv.gz").read_bytes()

@@ -1,0 +1,305 @@
+/* row.h: one sample through all layers of a plan (../plan.h).
+ *
+ * a) A tile takes up to 8 vectors of outputs through the whole contraction in registers; bias and activation follow while they
+ *    are in L1. Every element is summed as the matrix tile sums it (p ascending, nnc_chains chains), so one sample and many
+ *    have the same bits.
+ * b) Inputs that are +0 can be left out: x = 0 adds +0 or -0 to a sum that started at +0, which changes it only if it had become
+ *    -0, by underflow. That would show in the answer only where the bias is missing or -0 (stage.zero_sign): there a layer with a
+ *    sum of -0 is done again in full. Weights must be finite, which the builder sees to (stage.scan).
+ * c) A layer without a bias has one of -0, which changes nothing: x + -0 = x for every x.
+ */
+#include "../plan.h"
+
+/* ---- weights: how a row of V vectors is read ----------------------------------------------------------------------------- */
+
+/* bfloat16 is the upper half of a float32: vectors 2i and 2i+1 lie in the lower and upper halves of 32-bit words. int8: vectors
+ * 4i .. 4i+3 lie in the four bytes of a word, and stand here as q * 2^24, which their scale knows. */
+#define ROW_WORDS(q) (*(const FN(loose_bits) *)(q))
+typedef ibits FN(loose_bits) __attribute__((vector_size(VBYTES), may_alias, aligned(1)));
+
+INLINE void FN(row_weights)(const int V, const int storage, const char *q, vec *w) {
+    if (storage == NNC_FULL) {
+        UNROLL for (int v = 0; v < V; v++) w[v] = v_load((const real *)q + v * LANES);
+        return;
+    }
+#if NNC_REAL == 32
+    if (storage == NNC_BFLOAT16) {
+        UNROLL for (int v = 0; v < V; v += 2) {
+            const ivec bits = ROW_WORDS(q + v / 2 * VBYTES);
+            w[v] = (vec)(bits << 16);
+            w[v + 1] = (vec)(bits & i_set(0xFFFF0000u));
+        }
+    } else {
+        UNROLL for (int v = 0; v < V; v += 4) {
+            const ivec bits = ROW_WORDS(q + v / 4 * VBYTES);
+            w[v] = (vec)__builtin_convertvector(bits << 24, FN(loose));
+            w[v + 1] = (vec)__builtin_convertvector((bits << 16) & i_set(0xFF000000u), FN(loose));
+            w[v + 2] = (vec)__builtin_convertvector((bits << 8) & i_set(0xFF000000u), FN(loose));
+            w[v + 3] = (vec)__builtin_convertvector(bits & i_set(0xFF000000u), FN(loose));
+        }
+    }
+#endif
+}
+
+/* ---- the tile ------------------------------------------------------------------------------------------------------------ */
+
+/* z (V vectors) = x (k) W (k, V vectors), or += with add (S == 1 only). W's rows are w_row bytes apart. list: the rows (where S > 1,
+ * the first of each S rows) to visit, `count` of them, instead of all; what k leaves over after blocks of S is always done. */
+INLINE void FN(row_tile)(const int V, const int S, const int storage, const int listed, long k, const real *x, const char *w,
+                         long w_row, real *z, int add, const int32_t *list, long count) {
+    if (V * S > NNC_ACC) return; /* does not fit the registers and is never asked for */
+    vec acc[4][NNC_ROW_VECS], column[NNC_ROW_VECS];
+    UNROLL for (int s = 0; s < S; s++)
+        UNROLL for (int v = 0; v < V; v++) acc[s][v] = S == 1 && add ? v_load(z + v * LANES) : v_zero();
+    const long whole = S == 1 ? k : k - k % S;
+    const long steps = listed ? count : whole / S;
+    const char *q = w;
+    const real *xs = x;
+    for (long i = 0; i < steps; i++) {
+        if (listed) {
+            q = w + list[i] * w_row;
+            xs = x + list[i];
+        }
+        UNROLL for (int s = 0; s < S; s++) {
+            const vec one = v_set(xs[s]);
+            FN(row_weights)(V, storage, q + s * w_row, column);
+            UNROLL for (int v = 0; v < V; v++) acc[s][v] = v_fma(one, column[v], acc[s][v]);
+        }
+        q += S * w_row;
+        xs += S;
+    }
+    UNROLL for (int s = 0; s < S - 1; s++) {
+        if (whole + s < k) {
+            const vec one = v_set(x[whole + s]);
+            FN(row_weights)(V, storage, w + (whole + s) * w_row, column);
+            UNROLL for (int v = 0; v < V; v++) acc[s][v] = v_fma(one, column[v], acc[s][v]);
+        }
+    }
+    UNROLL for (int v = 0; v < V; v++) {
+        vec sum = acc[0][v];
+        if (S == 2) sum = acc[0][v] + acc[1][v];
+        if (S == 4) sum = (acc[0][v] + acc[2][v]) + (acc[1][v] + acc[3][v]);
+        v_store(z + v * LANES, sum);
+    }
+}
+
+#define ROW_ARGUMENTS                                                                                                  \
+    long k, const real *x, const char *w, long w_row, real *z, int add, const int32_t *list, long count
+typedef void (*FN(row_function))(ROW_ARGUMENTS);
+
+#define ROW_TILE(V, S, storage)                                                                                        \
+    static void FN(row_all_##V##_##S##_##storage)(ROW_ARGUMENTS) {                                                     \
+        FN(row_tile)(V, S, storage, 0, k, x, w, w_row, z, add, list, count);                                           \
+    }                                                                                                                  \
+    static void FN(row_some_##V##_##S##_##storage)(ROW_ARGUMENTS) {                                                    \
+        FN(row_tile)(V, S, storage, 1, k, x, w, w_row, z, add, list, count);                                           \
+    }
+#define ROW_NAMES(V, S, storage) {FN(row_all_##V##_##S##_##storage), FN(row_some_##V##_##S##_##storage)}
+#define ROW_NONE {0, 0}
+
+#define ROW_EVERY(X, S)                                                                                                \
+    X(1, S, NNC_FULL) X(2, S, NNC_FULL) X(3, S, NNC_FULL) X(4, S, NNC_FULL) X(5, S, NNC_FULL) X(6, S, NNC_FULL)        \
+    X(7, S, NNC_FULL) X(8, S, NNC_FULL)
+#define ROW_ENTRY(V, S, storage) ROW_NAMES(V, S, storage),
+ROW_EVERY(ROW_TILE, 1)
+ROW_EVERY(ROW_TILE, 2)
+ROW_EVERY(ROW_TILE, 4)
+
+/* [storage, then chains 2 and 4 of full storage][V - 1][listed] */
+static const FN(row_function) FN(row_full)[3][NNC_ROW_VECS][2] = {
+    {ROW_EVERY(ROW_ENTRY, 1)}, {ROW_EVERY(ROW_ENTRY, 2)}, {ROW_EVERY(ROW_ENTRY, 4)}};
+#if NNC_REAL == 32
+ROW_TILE(2, 1, NNC_BFLOAT16)
+ROW_TILE(4, 1, NNC_BFLOAT16)
+ROW_TILE(6, 1, NNC_BFLOAT16)
+ROW_TILE(8, 1, NNC_BFLOAT16)
+ROW_TILE(4, 1, NNC_INT8)
+ROW_TILE(8, 1, NNC_INT8)
+static const FN(row_function) FN(row_small)[2][NNC_ROW_VECS][2] = {
+    {ROW_NONE, ROW_NAMES(2, 1, NNC_BFLOAT16), ROW_NONE, ROW_NAMES(4, 1, NNC_BFLOAT16), ROW_NONE,
+     ROW_NAMES(6, 1, NNC_BFLOAT16), ROW_NONE, ROW_NAMES(8, 1, NNC_BFLOAT16)},
+    {ROW_NONE, ROW_NONE, ROW_NONE, ROW_NAMES(4, 1, NNC_INT8), ROW_NONE, ROW_NONE, ROW_NONE, ROW_NAMES(8, 1, NNC_INT8)}};
+#endif
+
+INLINE FN(row_function) FN(row_of)(const nnc_stage *s, int vecs, int listed) {
+#if NNC_REAL == 32
+    if (s->storage != NNC_FULL) return FN(row_small)[s->storage - 1][vecs - 1][listed];
+#endif
+    return FN(row_full)[s->chains / 2][vecs - 1][listed];
+}
+
+/* ---- one output ---------------------------------------------------------------------------------------------------------- */
+
+/* All lanes the sum over lanes in halves: lane j gets j and its partner, which is FN(fold)'s order in every lane. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define ROW_TURN(v, ...) __builtin_shufflevector(v, v, __VA_ARGS__)
+#else
+#define ROW_TURN(v, ...) __builtin_shuffle(v, (ivec){__VA_ARGS__})
+#endif
+INLINE vec FN(row_fold)(vec *s) {
+    for (int half = SPAN_VECS / 2; half >= 1; half /= 2)
+        for (int i = 0; i < half; i++) s[i] = s[i] + s[i + half];
+    vec t = s[0];
+#if VBYTES * 8 / NNC_REAL == 16
+    t = t + ROW_TURN(t, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+    t = t + ROW_TURN(t, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+    t = t + ROW_TURN(t, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    t = t + ROW_TURN(t, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+#elif VBYTES * 8 / NNC_REAL == 8
+    t = t + ROW_TURN(t, 4, 5, 6, 7, 0, 1, 2, 3);
+    t = t + ROW_TURN(t, 2, 3, 0, 1, 6, 7, 4, 5);
+    t = t + ROW_TURN(t, 1, 0, 3, 2, 5, 4, 7, 6);
+#elif VBYTES * 8 / NNC_REAL == 4
+    t = t + ROW_TURN(t, 2, 3, 0, 1);
+    t = t + ROW_TURN(t, 1, 0, 3, 2);
+#else
+    t = t + ROW_TURN(t, 1, 0);
+#endif
+    return t;
+}
+
+/* All lanes the one output: as FN(matvec). w (k). */
+INLINE vec FN(row_dot)(long k, const real *x, const real *w) {
+    vec s[SPAN_VECS];
+    for (int v = 0; v < SPAN_VECS; v++) s[v] = v_zero();
+    long p = 0;
+    for (; p + SPAN <= k; p += SPAN)
+        for (int v = 0; v < SPAN_VECS; v++) s[v] = v_fma(v_load(x + p + v * LANES), v_load(w + p + v * LANES), s[v]);
+    for (int v = 0; v < SPAN_VECS && p < k; v++, p += LANES) {
+        const vec a = FN(get)(x + p, k - p), b = FN(get)(w + p, k - p);
+        s[v] = v_fma(a, b, s[v]);
+    }
+    return FN(row_fold)(s);
+}
+
+/* ---- zeros --------------------------------------------------------------------------------------------------------------- */
+
+/* list = where x (k) has an element other than +0, or with step > 1 a block of `step` that holds one; returns how many. k is a
+ * multiple of step. Writes LANES entries beyond. */
+INLINE long FN(row_nonzero)(long k, int step, const real *x_, int32_t *list) {
+    typedef ibits __attribute__((may_alias)) bits;
+    const bits *x = (const bits *)x_;
+    long count = 0, p = 0;
+    if (step == 1) {
+#ifdef v_list_nonzero
+        for (; p + LANES <= k; p += LANES) count += v_list_nonzero(v_load(x_ + p), (int32_t)p, list + count);
+#endif
+        for (; p < k; p++) {
+            list[count] = (int32_t)p;
+            count += x[p] != 0;
+        }
+    } else if (step == 2) {
+        for (; p < k; p += 2) {
+            list[count] = (int32_t)p;
+            count += (x[p] | x[p + 1]) != 0;
+        }
+    } else {
+        for (; p < k; p += 4) {
+            list[count] = (int32_t)p;
+            count += ((x[p] | x[p + 1]) | (x[p + 2] | x[p + 3])) != 0;
+        }
+    }
+    return count;
+}
+
+/* ---- a layer, and all of them ---------------------------------------------------------------------------------------------- */
+
+/* z = x W, rows first..first+k of it, added to z unless first is 0. */
+INLINE void FN(row_columns)(const nnc_stage *s, int listed, long first, long k, const real *x, const char *w, real *z,
+                            const int32_t *list, long count) {
+    const FN(row_function) tile = FN(row_of)(s, s->vecs, listed);
+    w += first * s->row;
+    x += first;
+    int g = 0;
+    for (; g < s->groups - 1; g++, w += s->group, z += s->vecs * LANES)
+        tile(k, x, w, s->row, z, first > 0, list, count);
+    FN(row_of)(s, s->last_vecs, listed)(k, x, w, s->row, z, first > 0, list, count);
+}
+
+INLINE void FN(row_product)(const nnc_stage *s, const real *x, const char *w, real *z) {
+    const long k = s->inputs;
+    if (!s->scan) {
+        FN(row_columns)(s, 0, 0, k, x, w, z, NULL, 0);
+        return;
+    }
+    int32_t list[NNC_LISTED + LANES];
+    const int step = s->chains;
+    const long reach = step == 1 ? NNC_LISTED : k; /* the builder asks for no scan where step > 1 and the list is too short */
+    int skipped = 0;
+    for (long p = 0; p < k; p += reach) {
+        const long rows = k - p < reach ? k - p : reach;
+        const long count = FN(row_nonzero)(rows - rows % step, step, x + p, list);
+        const int some = count * step * 8 < rows * 7; /* a listed row costs a little more than the next one */
+        FN(row_columns)(s, some, p, rows, x, w, z, list, count);
+        skipped |= some;
+    }
+    if (skipped && s->zero_sign) {
+        ivec minus = i_set(0);
+        for (long j = 0; j < s->outputs; j += LANES)
+            minus |= (ivec)((ivec)v_load(z + j) == i_set(I_SIGN)) & FN(first)(s->outputs - j);
+        if (FN(any)(minus)) FN(row_columns)(s, 0, 0, k, x, w, z, NULL, 0);
+    }
+}
+
+/* z = f(z + bias), in place */
+#define ROW_FINISH_ARGUMENTS long cols, real *z, const real *bias, real parameter
+INLINE void FN(row_map)(long cols, real *z, const real *bias, vec a, vec (*f)(vec, vec)) {
+    for (long j = 0; j < cols; j += LANES) v_store(z + j, f(v_load(z + j) + v_load(bias + j), a));
+}
+#define ROW_ELEMENTWISE(name, ...)                                                                                     \
+    static void FN(row_##name)(ROW_FINISH_ARGUMENTS) {                                                                 \
+        FN(row_map)(cols, z, bias, v_set(parameter), FN(name##_value));                                                \
+    }
+#define ROW_ROWWISE(name, ...)                                                                                         \
+    static void FN(row_##name)(ROW_FINISH_ARGUMENTS) {                                                                 \
+        (void)parameter;                                                                                               \
+        FN(name##_row)(cols, z, bias, z, 0);                                                                           \
+    }
+NNC_ACTIVATION_LIST(ROW_ELEMENTWISE, ROW_ROWWISE)
+#define ROW_NAME(name, ...) [NNC_##name] = FN(row_##name),
+static void (*const FN(row_finish)[NNC_ACTIVATIONS])(ROW_FINISH_ARGUMENTS) = {NNC_ACTIVATION_LIST(ROW_NAME, ROW_NAME)};
+
+/* nncore_plan.run */
+static void FN(row)(const nncore_plan *head, const void *x_, void *out_, void *scratch) {
+    const nnc_plan *plan = (const nnc_plan *)head;
+    const char *base = plan->base ? plan->base : (const char *)plan;
+    char *memory = scratch ? scratch : __builtin_alloca((size_t)head->scratch);
+    real *z = (real *)(((uintptr_t)memory + NNC_ALIGN - 1) & ~(uintptr_t)(NNC_ALIGN - 1)), *other = z + plan->width;
+    const real *x = x_;
+    for (const nnc_stage *s = plan->stages; s < plan->stages + plan->count; s++) {
+        const real *bias = (const real *)((s->bias_in_plan ? (const char *)plan : base) + s->bias);
+        if (s->outputs == 1) v_store(z, FN(row_dot)(s->inputs, x, (const real *)(base + s->weight)));
+        else FN(row_product)(s, x, base + s->weight, z);
+        if (s->storage == NNC_INT8) {
+            const real *scale = (const real *)(base + s->scale);
+            for (long j = 0; j < s->outputs; j += LANES) v_store(z + j, v_load(z + j) * v_load(scale + j));
+        }
+        FN(row_finish)[s->activation](s->outputs, z, bias, (real)s->parameter);
+        real *next = other;
+        other = z;
+        x = z;
+        z = next;
+    }
+    real *out = out_;
+    const long n = head->outputs;
+    long j = 0;
+    for (; j + LANES <= n; j += LANES) v_store(out + j, v_load(x + j));
+    for (; j < n; j++) out[j] = x[j];
+}
+
+/* dst (rows, vecs vectors) = a group of bfloat16 or int8 weights, for the matrix tile. */
+static void FN(row_unpack)(int storage, long rows, int vecs, const void *src, long src_row, void *dst_) {
+    const char *q = src;
+    real *dst = dst_;
+    vec w[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+    for (long p = 0; p < rows; p++, q += src_row)
+        for (int v = 0; v < vecs; v += 4) {
+            if (storage == NNC_BFLOAT16) {
+                FN(row_weights)(2, NNC_BFLOAT16, q + v / 2 * VBYTES, w);
+                if (v + 2 < vecs) FN(row_weights)(2, NNC_BFLOAT16, q + (v / 2 + 1) * VBYTES, w + 2);
+            } else {
+                FN(row_weights)(4, NNC_INT8, q + v / 4 * VBYTES, w);
+            }
+            for (int i = 0; i < 4 && v + i < vecs; i++, dst += LANES) v_store(dst, w[i]);
+        }
+}

@@ -1,0 +1,258 @@
+/* plan.c: builds plans, and runs many samples through one. One sample is kernels/row.h's; what a plan holds is in plan.h. */
+#include "plan.h"
+#include <math.h>
+#include <string.h>
+
+enum {
+    WIDE_ROWS = 48,                /* rows taken through all layers at a time, if they fit: */
+    MANY_BYTES = NNCORE_STACK / 2, /* their two buffers, at most, so that they stay in L2 */
+    DEPTH = 256,                   /* rows of small weights that are made large at a time */
+};
+
+static int round_to(enum nnc_storage storage) { return storage == NNC_INT8 ? 4 : storage == NNC_BFLOAT16 ? 2 : 1; }
+
+/* The shape of a layer in a plan, all but the offsets. */
+static nnc_stage shape_of(const nnc_kernels *k, enum nnc_storage storage, const nnc_plan_layer *layer, int live) {
+    nnc_stage s = {.inputs = layer->inputs, .outputs = layer->outputs, .chains = nnc_chains(layer->outputs)};
+    s.activation = layer->activation;
+    s.parameter = layer->parameter;
+    s.rowwise = nnc_activation_table[layer->activation].rowwise;
+    s.storage = s.chains > 1 ? NNC_FULL : storage;
+    if (s.outputs == 1) return s;
+    const int most = k->accumulators / s.chains < NNC_ROW_VECS ? k->accumulators / s.chains : NNC_ROW_VECS;
+    const int64_t vecs = (s.outputs + k->lanes - 1) / k->lanes, to = round_to(s.storage);
+    s.groups = (int32_t)((vecs + most - 1) / most);
+    s.vecs = (int32_t)nnc_round_up((vecs + s.groups - 1) / s.groups, to);
+    s.groups = (int32_t)((vecs + s.vecs - 1) / s.vecs);
+    s.last_vecs = (int32_t)nnc_round_up(vecs - (int64_t)(s.groups - 1) * s.vecs, to);
+    const int64_t row = (int64_t)s.vecs * k->lanes * k->itemsize;
+    s.row = live ? s.outputs * k->itemsize : row / (s.storage == NNC_FULL ? 1 : s.storage == NNC_BFLOAT16 ? 2 : 4);
+    s.group = live ? row : s.row * s.inputs;
+    return s;
+}
+
+static int64_t padded(const nnc_kernels *k, int64_t n) { return nnc_round_up(n * k->itemsize, NNC_ALIGN) + NNC_SLACK; }
+
+static int64_t weight_bytes(const nnc_kernels *k, const nnc_stage *s) {
+    return s->outputs == 1 ? padded(k, s->inputs) : nnc_round_up(s->group * s->groups, NNC_ALIGN);
+}
+
+/* Bytes of the parts that a layer has in the plan; a live one has only a bias of -0 where the network has none. */
+static int64_t stage_bytes(const nnc_kernels *k, const nnc_stage *s, const nnc_plan_layer *layer, int live) {
+    int64_t bytes = live && layer->bias ? 0 : padded(k, s->outputs);
+    if (!live) bytes += weight_bytes(k, s);
+    if (s->storage == NNC_INT8) bytes += padded(k, s->outputs);
+    return bytes;
+}
+
+static int64_t head_bytes(int count) { return nnc_round_up((int64_t)(sizeof(nnc_plan) + (size_t)count * sizeof(nnc_stage)), NNC_ALIGN); }
+
+int64_t nnc_plan_bytes(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers, int live) {
+    int64_t bytes = head_bytes(count) + NNC_SLACK;
+    for (int i = 0; i < count; i++) {
+        const nnc_stage s = shape_of(k, storage, &layers[i], live);
+        bytes += stage_bytes(k, &s, &layers[i], live);
+    }
+    return bytes;
+}
+
+/* ---- packing --------------------------------------------------------------------------------------------------------------- */
+
+static double element(const nnc_kernels *k, const void *a, int64_t i) {
+    return k->itemsize == 4 ? (double)((const float *)a)[i] : ((const double *)a)[i];
+}
+
+static void set_element(const nnc_kernels *k, void *a, int64_t i, double value) {
+    if (k->itemsize == 4) ((float *)a)[i] = (float)value;
+    else ((double *)a)[i] = value;
+}
+
+/* The upper half of x, rounded to nearest even. x is finite; one that would become infinite is cut off instead. */
+static uint32_t to_bfloat16(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, 4);
+    const uint32_t rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+    return (rounded & 0x7F80) == 0x7F80 ? bits >> 16 : rounded;
+}
+
+/* int8: weight = q * scale with |q| <= 127, one scale per output. The tiles see q * 2^24, so the scale is 2^-24 smaller. Where
+ * a column is zero, or next to it, so are q and scale. */
+static void column_scales(const nnc_stage *s, const float *weight, float *scale) {
+    for (int64_t p = 0; p < s->inputs; p++)
+        for (int64_t j = 0; j < s->outputs; j++) {
+            const float size = fabsf(weight[p * s->outputs + j]);
+            if (size > scale[j]) scale[j] = size;
+        }
+    for (int64_t j = 0; j < s->outputs; j++) scale[j] = scale[j] < 0x1p-90f ? 0 : scale[j] / 127 * 0x1p-24f;
+}
+
+static void pack_small(const nnc_kernels *k, const nnc_stage *s, const float *weight, const float *scale, char *dst) {
+    const int64_t per_word = s->storage == NNC_INT8 ? 4 : 2, panel = (int64_t)s->vecs * k->lanes;
+    for (int64_t j = 0; j < s->outputs; j++) {
+        const int64_t in_group = j % panel, v = in_group / k->lanes, lane = in_group % k->lanes;
+        char *word = dst + j / panel * s->group + (v / per_word * k->lanes + lane) * 4;
+        const int shift = (int)(v % per_word * (32 / per_word));
+        for (int64_t p = 0; p < s->inputs; p++, word += s->row) {
+            const float x = weight[p * s->outputs + j];
+            uint32_t bits, code;
+            memcpy(&bits, word, 4);
+            if (per_word == 2) code = to_bfloat16(x);
+            else code = (uint32_t)(scale[j] > 0 ? (int32_t)lrintf(x / (scale[j] * 0x1p24f)) : 0) & 0xFF;
+            bits |= code << shift;
+            memcpy(word, &bits, 4);
+        }
+    }
+}
+
+static void pack_full(const nnc_kernels *k, const nnc_stage *s, const char *weight, char *dst) {
+    const int64_t size = k->itemsize, panel = s->vecs * k->lanes;
+    for (int64_t g = 0; g < s->groups; g++, weight += panel * size, dst += s->group) {
+        const int64_t left = s->outputs - g * panel, n = left < panel ? left : panel;
+        for (int64_t p = 0; p < s->inputs; p++) memcpy(dst + p * s->row, weight + p * s->outputs * size, (size_t)(n * size));
+    }
+}
+
+/* Zeros are looked for where they are likely: in what comes in, and behind relu. Not where a weight is not finite, for 0 times it
+ * is not 0; nor where the layer is too small to repay the look. */
+static int scan_pays(const nnc_kernels *k, const nnc_stage *s, const nnc_plan_layer *layers, int i) {
+    if (i > 0 && layers[i - 1].activation != NNC_relu) return 0;
+    if (s->inputs < 64 || s->outputs == 1 || (s->chains > 1 && s->inputs / s->chains > NNC_LISTED)) return 0;
+    for (int64_t j = 0; j < s->inputs * s->outputs; j++)
+        if (!isfinite(element(k, layers[i].weight, j))) return 0;
+    return 1;
+}
+
+static int has_minus_zero(const nnc_kernels *k, const nnc_plan_layer *layer) {
+    if (layer->bias == NULL) return 1;
+    for (int64_t j = 0; j < layer->outputs; j++) {
+        const double b = element(k, layer->bias, j);
+        if (b == 0 && signbit(b)) return 1;
+    }
+    return 0;
+}
+
+/* Where the next part of a layer goes; `at` moves behind it. */
+static int64_t take(int64_t *at, int64_t bytes) {
+    const int64_t here = *at;
+    *at += bytes;
+    return here;
+}
+
+static void run_many(const nncore_plan *head, int64_t n, const void *x, void *out, void *scratch);
+
+void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers, const void *base,
+                    void *block) {
+    nnc_plan *plan = block;
+    const int live = base != NULL;
+    int64_t at = head_bytes(count), widest = 0, unpacked = 0;
+    plan->k = k;
+    plan->base = base;
+    plan->count = count;
+    for (int i = 0; i < count; i++) {
+        const nnc_plan_layer *layer = &layers[i];
+        nnc_stage *s = &plan->stages[i];
+        *s = shape_of(k, storage, layer, live);
+        s->bias_in_plan = !(live && layer->bias);
+        s->bias = s->bias_in_plan ? take(&at, padded(k, s->outputs)) : (const char *)layer->bias - (const char *)base;
+        if (s->bias_in_plan)
+            for (int64_t j = 0; j < (padded(k, s->outputs) - NNC_SLACK) / k->itemsize; j++)
+                set_element(k, (char *)plan + s->bias, j,
+                            layer->bias && j < s->outputs ? element(k, layer->bias, j) : -0.0);
+        if (live) {
+            s->weight = (const char *)layer->weight - (const char *)base;
+        } else {
+            s->scale = s->storage == NNC_INT8 ? take(&at, padded(k, s->outputs)) : 0;
+            s->weight = take(&at, weight_bytes(k, s));
+            char *weight = (char *)plan + s->weight;
+            float *scale = (float *)((char *)plan + s->scale);
+            if (s->storage == NNC_INT8) column_scales(s, layer->weight, scale);
+            if (s->outputs == 1) memcpy(weight, layer->weight, (size_t)(s->inputs * k->itemsize));
+            else if (s->storage == NNC_FULL) pack_full(k, s, layer->weight, weight);
+            else pack_small(k, s, layer->weight, scale, weight);
+            s->scan = scan_pays(k, s, layers, i);
+            s->zero_sign = s->scan && has_minus_zero(k, layer);
+        }
+        if (s->storage != NNC_FULL) unpacked = (int64_t)DEPTH * NNC_ROW_VECS * k->lanes * k->itemsize + NNC_ALIGN;
+        int64_t wide = s->outputs == 1 ? 1 : (int64_t)s->groups * s->vecs * k->lanes;
+        if (wide > widest) widest = wide;
+    }
+    plan->width = nnc_round_up(widest * k->itemsize + NNC_ALIGN, NNC_ALIGN) / k->itemsize;
+    if (plan->width * k->itemsize % 1024 == 0) plan->width += NNC_ALIGN / k->itemsize;
+    const int64_t row = 2 * plan->width * k->itemsize;
+    plan->rows = MANY_BYTES / row < WIDE_ROWS ? MANY_BYTES / row / k->mr * k->mr : WIDE_ROWS;
+    if (plan->rows < k->mr) plan->rows = k->mr;
+    nncore_plan *head = &plan->head;
+    head->abi = NNCORE_ABI;
+    head->itemsize = k->itemsize;
+    head->inputs = layers[0].inputs;
+    head->outputs = layers[count - 1].outputs;
+    head->bytes = at + NNC_SLACK;
+    head->scratch = row + NNC_SLACK + NNC_ALIGN;
+    head->scratch_many = plan->rows * row + unpacked + 2 * NNC_SLACK + NNC_ALIGN;
+    head->run = k->row;
+    head->run_many = live ? NULL : run_many;
+}
+
+/* ---- many samples ---------------------------------------------------------------------------------------------------------- */
+
+static void scale_columns(long rows, long n, float *z, long z_row, const float *scale) {
+    for (long i = 0; i < rows; i++)
+        for (long j = 0; j < n; j++) z[i * z_row + j] *= scale[j];
+}
+
+/* Z (rows, n) = X W */
+static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const char *x, long x_row, char *z, long z_row,
+                    char *scratch) {
+    const nnc_kernels *k = plan->k;
+    const char *w = (const char *)plan + s->weight;
+    const long size = k->itemsize, panel = (long)s->vecs * k->lanes, depth = s->inputs, n = s->outputs;
+    for (long g = 0, j = 0; g < s->groups; g++, j += panel, w += s->group) {
+        const long width = n - j < panel ? n - j : panel;
+        if (s->storage == NNC_FULL) {
+            k->matmul(rows, width, depth, x, x_row, 1, w, panel, k->nr, z + j * size, z_row, s->chains, 0);
+            continue;
+        }
+        const int vecs = g == s->groups - 1 ? s->last_vecs : s->vecs;
+        for (long p = 0; p < depth; p += DEPTH) {
+            const long height = depth - p < DEPTH ? depth - p : DEPTH;
+            k->row_unpack(s->storage, height, vecs, w + p * s->row, s->row, scratch);
+            k->matmul(rows, width, height, x + p * size, x_row, 1, scratch, (long)vecs * k->lanes, k->nr, z + j * size, z_row, 1,
+                      p > 0);
+        }
+    }
+    if (s->storage == NNC_INT8)
+        scale_columns(rows, n, (float *)z, z_row, (const float *)((const char *)plan + s->scale));
+}
+
+static void run_many(const nncore_plan *head, int64_t n, const void *x_, void *out_, void *scratch) {
+    const nnc_plan *plan = (const nnc_plan *)head;
+    const nnc_kernels *k = plan->k;
+    const long size = k->itemsize;
+    char *memory = scratch ? scratch : __builtin_alloca((size_t)head->scratch_many);
+    memory = (char *)(((uintptr_t)memory + NNC_ALIGN - 1) & ~(uintptr_t)(NNC_ALIGN - 1));
+    char *buffers[2] = {memory, memory + plan->rows * plan->width * size + NNC_SLACK};
+    char *unpacked = buffers[1] + plan->rows * plan->width * size + NNC_SLACK;
+    unpacked = (char *)(((uintptr_t)unpacked + NNC_ALIGN - 1) & ~(uintptr_t)(NNC_ALIGN - 1));
+    const char *from = x_;
+    char *out = out_;
+    while (n > 0) {
+        const long rows = n < plan->rows ? (long)n : (long)plan->rows;
+        const char *x = from;
+        long x_row = (long)head->inputs;
+        for (int i = 0; i < plan->count; i++) {
+            const nnc_stage *s = &plan->stages[i];
+            char *z = buffers[i & 1];
+            const long z_row = s->outputs == 1 ? 1 : (long)plan->width;
+            const char *bias = (const char *)plan + s->bias;
+            if (s->outputs == 1) k->matvec(rows, s->inputs, x, x_row, (const char *)plan + s->weight, z, 1);
+            else product(plan, s, rows, x, x_row, z, z_row, unpacked);
+            k->forward[s->activation](rows, s->outputs, z, z_row, bias, z, z_row, s->parameter);
+            x = z;
+            x_row = z_row;
+        }
+        for (long i = 0; i < rows; i++, out += head->outputs * size)
+            memcpy(out, x + i * x_row * size, (size_t)(head->outputs * size));
+        from += rows * head->inputs * size;
+        n -= rows;
+    }
+}

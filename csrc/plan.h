@@ -1,0 +1,64 @@
+/* plan.h: what stands in a plan, the frozen network that nncore.h shows from outside.
+ *
+ * A plan is one block of memory, NNC_ALIGN aligned: this struct, its stages, then weights and biases at offsets from its start, so
+ * that it may be copied as it is. Weights are packed for one sample: groups of `vecs` vectors of outputs, each group (inputs,
+ * vecs * lanes) in one piece, so that a tile (kernels/row.h) reads straight on. The matrix tile reads the same groups, so
+ * many samples need no second copy.
+ *
+ * A live plan has no weights of its own: its stages point into a network's parameters as they lie, which may change at any time.
+ * It runs one sample at a time.
+ */
+#ifndef NNC_PLAN_H
+#define NNC_PLAN_H
+
+#include "nnc.h"
+#include "../src/nncore/include/nncore.h"
+
+/* How a layer's weights are stored. The arithmetic is the table's type; the two small ones are for float32 only, and for layers
+ * with one chain of summation (more than 32 outputs): narrower ones are small already and stay as they are. */
+enum nnc_storage { NNC_FULL, NNC_BFLOAT16, NNC_INT8, NNC_STORAGES };
+
+enum {
+    NNC_ROW_VECS = 8,                 /* vectors of outputs in a group, at most: enough to hide the latency of FMA */
+    NNC_LISTED = 2048,                /* rows of weights in a list of those to visit, at most */
+};
+
+typedef struct {
+    int64_t inputs, outputs;
+    int64_t weight, bias, scale;      /* bytes from the base (bias_in_plan: bias from the plan); scale: of int8, per output */
+    int64_t row, group;               /* bytes from a row, and from a group of columns, to the next */
+    int32_t vecs, groups, last_vecs;  /* vectors in a group, groups, vectors in the last one */
+    int32_t chains, activation, storage, rowwise;
+    int32_t bias_in_plan;
+    int32_t scan;                     /* look for zeros among the inputs: they are likely, and may be skipped */
+    int32_t zero_sign;                /* skipping may turn +0 into -0 and that would show: see row.h */
+    double parameter;                 /* of the activation */
+} nnc_stage;
+
+typedef struct {
+    nncore_plan head;
+    const nnc_kernels *k;
+    const char *base;                 /* where weights are: NULL for the plan itself, the parameters of a live plan */
+    int64_t width;                    /* elements in a row of scratch: the widest layer, padded */
+    int64_t rows;                     /* rows that run_many takes through all layers at a time */
+    int32_t count, reserved;
+    nnc_stage stages[];
+} nnc_plan;
+
+/* A layer as the builder is told of it. bias may be NULL. */
+typedef struct {
+    int64_t inputs, outputs;
+    int activation;
+    double parameter;
+    const void *weight, *bias;        /* (inputs, outputs) row by row, and (outputs) */
+} nnc_plan_layer;
+
+/* Bytes of a plan, and the plan itself in `block` (that many bytes, zeroed, NNC_ALIGN aligned). live: see above; `base` is then the
+ * start of the parameters that weight and bias point into, and must have NNC_SLACK behind it. */
+int64_t nnc_plan_bytes(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers, int live);
+void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers, const void *base,
+                    void *block);
+
+static inline int64_t nnc_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+#endif

@@ -1,0 +1,25 @@
+# What other Cython code may use of a Predictor: `cimport nncore`, or this file. Needs nncore.get_include() to compile.
+
+from libc.stdint cimport int32_t, int64_t
+
+cdef extern from "nncore.h" nogil:
+    enum: NNCORE_ABI, NNCORE_STACK
+    ctypedef struct nncore_plan:
+        int32_t abi
+        int32_t itemsize                # of inputs and outputs: 4 is float, 8 is double
+        int64_t inputs, outputs
+        int64_t bytes, scratch, scratch_many
+        void (*run)(const nncore_plan *plan, const void *x, void *out, void *scratch) noexcept nogil
+        void (*run_many)(const nncore_plan *plan, int64_t n, const void *x, void *out, void *scratch) noexcept nogil
+
+cdef class Predictor:
+    cdef:
+        const nncore_plan *plan         # lives as long as the Predictor does
+        void *vectorcall                # what Python calls, see _predictor.pyx
+        void *descr                     # of the arrays it takes: the type's one descriptor
+        bint worth_releasing            # a sample takes long enough to let other threads have the GIL meanwhile
+        readonly object layers, dtype, storage, report
+        object memory
+    # out (outputs) = network(x (inputs)), in the network's type; nothing is checked. See nncore.h for scratch.
+    cdef void run(self, const void *x, void *out) noexcept nogil
+    cdef void run_many(self, int64_t n, const void *x, void *out) noexcept nogil
