@@ -145,6 +145,12 @@ static inline uint64_t nnc_mix(uint64_t x) {                          /* splitmi
     return x ^ (x >> 31);
 }
 
+/* ---- caches --------------------------------------------------------------------------------------------------------- */
+
+static inline void nnc_prefetch(const void *start, long nbytes) { /* its first lines; the hardware sees the rest coming */
+    for (long i = 0; i < nbytes && i < 256; i += 64) __builtin_prefetch((const char *)start + i);
+}
+
 /* ---- for the files in isa/ only ---------------------------------------------------------------------------------------------- */
 
 #if defined(__x86_64__) || defined(_M_X64)

@@ -4,12 +4,16 @@
 #include <string.h>
 
 enum {
+    WIDE_BYTES = 32768,            /* of weights: a layer with more lies in panels */
     WIDE_ROWS = 48,                /* rows taken through all layers at a time, if they fit: */
     MANY_BYTES = NNCORE_STACK / 2, /* their two buffers, at most, so that they stay in L2 */
-    DEPTH = 256,                   /* rows of small weights that are made large at a time */
+    DEPTH = 256,                   /* rows of weights that many samples go by at a time */
 };
 
-static int round_to(enum nnc_storage storage) { return storage == NNC_INT8 ? 4 : storage == NNC_BFLOAT16 ? 2 : 1; }
+/* Whether a layer with full storage lies in panels of nr columns. */
+static int in_panels(const nnc_kernels *k, const nnc_stage *s) {
+    return s->storage == NNC_FULL && s->chains == 1 && s->inputs * s->outputs * k->itemsize > WIDE_BYTES;
+}
 
 /* The shape of a layer in a plan, all but the offsets. */
 static nnc_stage shape_of(const nnc_kernels *k, enum nnc_storage storage, const nnc_plan_layer *layer, int live) {
@@ -20,14 +24,16 @@ static nnc_stage shape_of(const nnc_kernels *k, enum nnc_storage storage, const 
     s.storage = s.chains > 1 ? NNC_FULL : storage;
     if (s.outputs == 1) return s;
     const int most = k->accumulators / s.chains < NNC_ROW_VECS ? k->accumulators / s.chains : NNC_ROW_VECS;
-    const int64_t vecs = (s.outputs + k->lanes - 1) / k->lanes, to = round_to(s.storage);
+    const int64_t vecs = (s.outputs + k->lanes - 1) / k->lanes, panels = in_panels(k, &s) && !live;
+    const int64_t to = s.storage == NNC_INT8 ? 4 : s.storage == NNC_BFLOAT16 ? 2 : panels ? k->nr / k->lanes : 1;
     s.groups = (int32_t)((vecs + most - 1) / most);
     s.vecs = (int32_t)nnc_round_up((vecs + s.groups - 1) / s.groups, to);
     s.groups = (int32_t)((vecs + s.vecs - 1) / s.vecs);
     s.last_vecs = (int32_t)nnc_round_up(vecs - (int64_t)(s.groups - 1) * s.vecs, to);
-    const int64_t row = (int64_t)s.vecs * k->lanes * k->itemsize;
-    s.row = live ? s.outputs * k->itemsize : row / (s.storage == NNC_FULL ? 1 : s.storage == NNC_BFLOAT16 ? 2 : 4);
-    s.group = live ? row : s.row * s.inputs;
+    const int64_t row = (int64_t)s.vecs * k->lanes * k->itemsize, panel = k->nr * k->itemsize;
+    s.row = live ? s.outputs * k->itemsize : panels ? panel : row / (s.storage == NNC_INT8 ? 4 : s.storage == NNC_BFLOAT16 ? 2 : 1);
+    s.panel = panels ? panel * s.inputs : panel;
+    s.group = live ? row : panels ? s.panel * (row / panel) : s.row * s.inputs;
     return s;
 }
 
@@ -105,10 +111,12 @@ static void pack_small(const nnc_kernels *k, const nnc_stage *s, const float *we
 }
 
 static void pack_full(const nnc_kernels *k, const nnc_stage *s, const char *weight, char *dst) {
-    const int64_t size = k->itemsize, panel = s->vecs * k->lanes;
-    for (int64_t g = 0; g < s->groups; g++, weight += panel * size, dst += s->group) {
-        const int64_t left = s->outputs - g * panel, n = left < panel ? left : panel;
-        for (int64_t p = 0; p < s->inputs; p++) memcpy(dst + p * s->row, weight + p * s->outputs * size, (size_t)(n * size));
+    const int64_t size = k->itemsize, panels = in_panels(k, s);
+    const int64_t width = s->row / size, step = panels ? s->panel : s->group; /* columns in one piece, bytes to the next */
+    for (int64_t j = 0; j < s->outputs; j += width, dst += step) {
+        const int64_t n = s->outputs - j < width ? s->outputs - j : width;
+        for (int64_t p = 0; p < s->inputs; p++)
+            memcpy(dst + p * s->row, weight + (p * s->outputs + j) * size, (size_t)(n * size));
     }
 }
 
@@ -206,6 +214,12 @@ static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const c
     const nnc_kernels *k = plan->k;
     const char *w = (const char *)plan + s->weight;
     const long size = k->itemsize, panel = (long)s->vecs * k->lanes, depth = s->inputs, n = s->outputs;
+    if (in_panels(k, s)) { /* cut so that a panel stays in L1 while all rows go by */
+        for (long p = 0; p < depth; p += DEPTH)
+            k->matmul(rows, n, depth - p < DEPTH ? depth - p : DEPTH, x + p * size, x_row, 1, w + p * s->row, k->nr,
+                      s->panel / size, z, z_row, 1, p > 0);
+        return;
+    }
     for (long g = 0, j = 0; g < s->groups; g++, j += panel, w += s->group) {
         const long width = n - j < panel ? n - j : panel;
         if (s->storage == NNC_FULL) {

@@ -1,9 +1,9 @@
 /* plan.h: what stands in a plan, the frozen network that nncore.h shows from outside.
  *
  * A plan is one block of memory, NNC_ALIGN aligned: this struct, its stages, then weights and biases at offsets from its start, so
- * that it may be copied as it is. Weights are packed for one sample: groups of `vecs` vectors of outputs, each group (inputs,
- * vecs * lanes) in one piece, so that a tile (kernels/row.h) reads straight on. The matrix tile reads the same groups, so
- * many samples need no second copy.
+ * that it may be copied as it is. Weights are packed once, for one sample and many alike. A tile (kernels/row.h) takes a group of
+ * `vecs` vectors of outputs. Where a layer fits L1, a group lies in one piece, (inputs, vecs * lanes); a larger one lies in
+ * panels of nr columns, as the matrix tile likes them, and a group is some of those side by side.
  *
  * A live plan has no weights of its own: its stages point into a network's parameters as they lie, which may change at any time.
  * It runs one sample at a time.
@@ -26,7 +26,7 @@ enum {
 typedef struct {
     int64_t inputs, outputs;
     int64_t weight, bias, scale;      /* bytes from the base (bias_in_plan: bias from the plan); scale: of int8, per output */
-    int64_t row, group;               /* bytes from a row, and from a group of columns, to the next */
+    int64_t row, panel, group;        /* bytes from a row, a panel of nr columns, and a group of columns, to the next */
     int32_t vecs, groups, last_vecs;  /* vectors in a group, groups, vectors in the last one */
     int32_t chains, activation, storage, rowwise;
     int32_t bias_in_plan;

@@ -100,19 +100,23 @@ INLINE vec FN(expm1_neg)(vec x) {
 }
 #define v_expm1_neg FN(expm1_neg)
 
-/* sigmoid(x) = 1 / (1 + exp(-x)), and in *other sigmoid(-x). Below -EXP_EDGE or so the result is 0. */
+/* exp(x), x held within -EXP_EDGE .. EXP_EDGE: 0 at the lower edge. */
+INLINE vec FN(exp_held)(vec x) {
+    vec scale, q = FN(exp_parts)(v_min(K(EXP_EDGE), v_max(K(-EXP_EDGE), x)), &scale);
+    return v_fma(scale, q, scale);
+}
+/* sigmoid(x) = e / (e + 1), e = exp(x): relative accuracy down to where it is flushed to 0, at about -87.7 (-708.7). */
+INLINE vec FN(sigmoid)(vec x) {
+    const vec e = FN(exp_held)(x);
+    return e / (e + K(1));
+}
+/* sigmoid(x), and in *other sigmoid(-x) = 1 - sigmoid(x) */
 INLINE vec FN(sigmoid_pair)(vec x, vec *other) {
-    const vec edge = K(EXP_EDGE - 1);
-    vec scale, q = FN(exp_parts)(v_neg(v_min(edge, v_max(v_neg(edge), x))), &scale);
-    const vec s = K(1) / v_fma(scale, q, scale + K(1));
-    *other = v_fma(scale, q, scale) * s;
-    return v_select((ivec)(x < v_neg(edge)), v_zero(), s);
+    const vec e = FN(exp_held)(x);
+    *other = K(1) / (e + K(1));
+    return e * *other;
 }
 #define v_sigmoid_pair FN(sigmoid_pair)
-INLINE vec FN(sigmoid)(vec x) {
-    vec other;
-    return FN(sigmoid_pair)(x, &other);
-}
 #define v_sigmoid FN(sigmoid)
 
 /* tanh(|x|) = e / (e + 1) with e = (exp(2|x|) - 1) / 2, which keeps its relative accuracy at 0; on the negative side e + 1 would

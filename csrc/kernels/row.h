@@ -17,11 +17,12 @@
 #define ROW_WORDS(q) (*(const FN(loose_bits) *)(q))
 typedef ibits FN(loose_bits) __attribute__((vector_size(VBYTES), may_alias, aligned(1)));
 
-INLINE void FN(row_weights)(const int V, const int storage, const char *q, vec *w) {
+INLINE void FN(row_weights)(const int V, const int storage, const char *q, long panel, vec *w) {
     if (storage == NNC_FULL) {
-        UNROLL for (int v = 0; v < V; v++) w[v] = v_load((const real *)q + v * LANES);
+        UNROLL for (int v = 0; v < V; v++) w[v] = v_load((const real *)(q + v / NR_VECS * panel) + v % NR_VECS * LANES);
         return;
     }
+    (void)panel;
 #if NNC_REAL == 32
     if (storage == NNC_BFLOAT16) {
         UNROLL for (int v = 0; v < V; v += 2) {
@@ -43,10 +44,11 @@ INLINE void FN(row_weights)(const int V, const int storage, const char *q, vec *
 
 /* ---- the tile ------------------------------------------------------------------------------------------------------------ */
 
-/* z (V vectors) = x (k) W (k, V vectors), or += with add (S == 1 only). W's rows are w_row bytes apart. list: the rows (where S > 1,
- * the first of each S rows) to visit, `count` of them, instead of all; what k leaves over after blocks of S is always done. */
+/* z (V vectors) = x (k) W (k, V vectors), or += with add (S == 1 only). W's rows are w_row bytes apart, its panels of NR columns
+ * w_panel. list: the rows (where S > 1, the first of each S rows) to visit, `count` of them, instead of all; what k leaves over
+ * after blocks of S is always done. */
 INLINE void FN(row_tile)(const int V, const int S, const int storage, const int listed, long k, const real *x, const char *w,
-                         long w_row, real *z, int add, const int32_t *list, long count) {
+                         long w_row, long w_panel, real *z, int add, const int32_t *list, long count) {
     if (V * S > NNC_ACC) return; /* does not fit the registers and is never asked for */
     vec acc[4][NNC_ROW_VECS], column[NNC_ROW_VECS];
     UNROLL for (int s = 0; s < S; s++)
@@ -62,7 +64,7 @@ INLINE void FN(row_tile)(const int V, const int S, const int storage, const int 
         }
         UNROLL for (int s = 0; s < S; s++) {
             const vec one = v_set(xs[s]);
-            FN(row_weights)(V, storage, q + s * w_row, column);
+            FN(row_weights)(V, storage, q + s * w_row, w_panel, column);
             UNROLL for (int v = 0; v < V; v++) acc[s][v] = v_fma(one, column[v], acc[s][v]);
         }
         q += S * w_row;
@@ -71,7 +73,7 @@ INLINE void FN(row_tile)(const int V, const int S, const int storage, const int 
     UNROLL for (int s = 0; s < S - 1; s++) {
         if (whole + s < k) {
             const vec one = v_set(x[whole + s]);
-            FN(row_weights)(V, storage, w + (whole + s) * w_row, column);
+            FN(row_weights)(V, storage, w + (whole + s) * w_row, w_panel, column);
             UNROLL for (int v = 0; v < V; v++) acc[s][v] = v_fma(one, column[v], acc[s][v]);
         }
     }
@@ -84,15 +86,15 @@ INLINE void FN(row_tile)(const int V, const int S, const int storage, const int 
 }
 
 #define ROW_ARGUMENTS                                                                                                  \
-    long k, const real *x, const char *w, long w_row, real *z, int add, const int32_t *list, long count
+    long k, const real *x, const char *w, long w_row, long w_panel, real *z, int add, const int32_t *list, long count
 typedef void (*FN(row_function))(ROW_ARGUMENTS);
 
 #define ROW_TILE(V, S, storage)                                                                                        \
     static void FN(row_all_##V##_##S##_##storage)(ROW_ARGUMENTS) {                                                     \
-        FN(row_tile)(V, S, storage, 0, k, x, w, w_row, z, add, list, count);                                           \
+        FN(row_tile)(V, S, storage, 0, k, x, w, w_row, w_panel, z, add, list, count);                                           \
     }                                                                                                                  \
     static void FN(row_some_##V##_##S##_##storage)(ROW_ARGUMENTS) {                                                    \
-        FN(row_tile)(V, S, storage, 1, k, x, w, w_row, z, add, list, count);                                           \
+        FN(row_tile)(V, S, storage, 1, k, x, w, w_row, w_panel, z, add, list, count);                                           \
     }
 #define ROW_NAMES(V, S, storage) {FN(row_all_##V##_##S##_##storage), FN(row_some_##V##_##S##_##storage)}
 #define ROW_NONE {0, 0}
@@ -212,8 +214,8 @@ INLINE void FN(row_columns)(const nnc_stage *s, int listed, long first, long k, 
     x += first;
     int g = 0;
     for (; g < s->groups - 1; g++, w += s->group, z += s->vecs * LANES)
-        tile(k, x, w, s->row, z, first > 0, list, count);
-    FN(row_of)(s, s->last_vecs, listed)(k, x, w, s->row, z, first > 0, list, count);
+        tile(k, x, w, s->row, s->panel, z, first > 0, list, count);
+    FN(row_of)(s, s->last_vecs, listed)(k, x, w, s->row, s->panel, z, first > 0, list, count);
 }
 
 INLINE void FN(row_product)(const nnc_stage *s, const real *x, const char *w, real *z) {
@@ -295,10 +297,10 @@ static void FN(row_unpack)(int storage, long rows, int vecs, const void *src, lo
     for (long p = 0; p < rows; p++, q += src_row)
         for (int v = 0; v < vecs; v += 4) {
             if (storage == NNC_BFLOAT16) {
-                FN(row_weights)(2, NNC_BFLOAT16, q + v / 2 * VBYTES, w);
-                if (v + 2 < vecs) FN(row_weights)(2, NNC_BFLOAT16, q + (v / 2 + 1) * VBYTES, w + 2);
+                FN(row_weights)(2, NNC_BFLOAT16, q + v / 2 * VBYTES, 0, w);
+                if (v + 2 < vecs) FN(row_weights)(2, NNC_BFLOAT16, q + (v / 2 + 1) * VBYTES, 0, w + 2);
             } else {
-                FN(row_weights)(4, NNC_INT8, q + v / 4 * VBYTES, w);
+                FN(row_weights)(4, NNC_INT8, q + v / 4 * VBYTES, 0, w);
             }
             for (int i = 0; i < 4 && v + i < vecs; i++, dst += LANES) v_store(dst, w[i]);
         }

@@ -38,7 +38,7 @@ INLINE vec FN(relu_value)(vec z, vec a) {
 }
 INLINE vec FN(relu_slope)(vec y, vec a) {
     (void)a;
-    return v_select((ivec)(y > v_zero()), v_set(REAL(1)), v_zero());
+    return (vec)((ivec)(y > v_zero()) & (ivec)v_set(REAL(1))); /* the bits of 1 or of 0 */
 }
 
 INLINE vec FN(leaky_relu_value)(vec z, vec a) { return v_select((ivec)(z > v_zero()), z, z * a); }

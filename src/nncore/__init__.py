@@ -16,8 +16,11 @@ from .gradients import Gradients
 from .history import History
 from .layers import Dense, Layer
 from .network import Network
+from .numeric import check_gradient, numeric_gradient
 from .optimizers import *  # noqa: F403  one class per row of the core's list
 from .optimizers import Optimizer
+from .search import loss_sweep, random_search
+from .text_curve import text_curve
 from .trainer import Trainer
 
 __version__ = "0.1.0"
@@ -33,12 +36,17 @@ __all__ = [
     "Predictor",
     "Trainer",
     "activations",
+    "check_gradient",
     "datasets",
     "isa",
     "isas",
     "load",
+    "loss_sweep",
     "losses",
+    "numeric_gradient",
+    "random_search",
     "set_threads",
+    "text_curve",
     "threads",
     *optimizers.__all__,
 ]

@@ -23,13 +23,15 @@ from ._arena cimport Arena, Plan
 from ._arena import aligned
 from ._backward cimport backward, output_gradient
 from ._forward cimport forward
-from ._kernels cimport (NNC_COEFS, NNC_MEAN, NNC_SUM, NNC_SLOTS, barrier, default_threads, loss_info, nnc_mix, nnc_team,
+from ._kernels cimport (NNC_COEFS, NNC_MEAN, NNC_SUM, NNC_SLOTS, barrier, default_threads, loss_info, nnc_mix, nnc_prefetch, nnc_team,
                         optimizer_prepare, optimizer_slots, parallel, shuffle, team_size)
 from ._update cimport Sink, update
 
 cnp.import_array()
 
 cdef double STRETCH = 0.02          # seconds between looks at signals
+cdef enum:
+    AHEAD = 8                       # rows that the gathering of a batch looks ahead
 cdef double WORTH_A_THREAD = 1.5e6  # multiplications per thread and call (or step) below which a thread costs more than it does
 
 # What a call works on: shared by the team.
@@ -68,6 +70,19 @@ cdef inline void part(long rows, int index, int size, long *first, long *count) 
     count[0] = rows * (index + 1) // size - first[0]
 
 
+cdef inline void copy_row(char *to, const char *source, long nbytes) noexcept nogil:
+    # memcpy, without the call for the short rows of small nets
+    cdef long i = 0
+    if nbytes > 128:
+        memcpy(to, source, nbytes)
+        return
+    while i + 8 <= nbytes:
+        memcpy(to + i, source + i, 8)
+        i += 8
+    if i < nbytes:
+        memcpy(to + i, source + i, 4)
+
+
 cdef void gather(Job *j, long at, long first, long rows) noexcept nogil:
     # rows first..first+rows of the batch that starts at sample `at`: x and t of the plan from X and T or labels
     cdef:
@@ -75,11 +90,14 @@ cdef void gather(Job *j, long at, long first, long rows) noexcept nogil:
         long i, s
         char *x = p.x + first * p.x_row * p.size
         char *t = p.t + first * p.t_row * p.size
+        long x_bytes = p.inputs * p.size, t_bytes = p.outputs * p.size
     for i in range(at + first, at + first + rows):
         s = j.order[i] if j.order != NULL else i
-        memcpy(x, j.X + s * j.X_row * p.size, p.inputs * p.size)
+        if j.order != NULL and i + AHEAD < j.samples:  # also of the next batch: shuffled rows are where no prefetcher looks
+            nnc_prefetch(j.X + j.order[i + AHEAD] * j.X_row * p.size, x_bytes)
+        copy_row(x, j.X + s * j.X_row * p.size, x_bytes)
         if j.T != NULL:
-            memcpy(t, j.T + s * p.outputs * p.size, p.outputs * p.size)
+            copy_row(t, j.T + s * t_bytes, t_bytes)
         elif j.labels != NULL:
             memset(t, 0, p.outputs * p.size)
             memcpy(t + j.labels[s] * p.size, p.one, p.size)

@@ -63,6 +63,7 @@ cdef extern from "nnc.h" nogil:
 
     int nnc_chains(long n)
     uint64_t nnc_mix(uint64_t x)
+    void nnc_prefetch(const void *start, long nbytes)
 
     const char *nnc_isa_names[]
     int nnc_isa_available(int isa)

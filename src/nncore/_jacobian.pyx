@@ -1,0 +1,379 @@
+"""Derivatives of the outputs with respect to the inputs: Jacobians, and sums of their rows.
+
+    ahead:  T = W1 f'(z1), T = (T W2) f'(z2), ...    one row per input;  T ends as J transposed
+    back:   S = f'(zL),    S = (S WL') f'(zL-1), ... one row per output; S W1' is J
+
+Design:
+a) Both give J; which is cheaper follows from the network's shape alone. Ahead reads W as it lies, back packs it transposed.
+b) The rows of one sample share its activations: kernels read them with a row stride of 0.
+c) Some samples go through a layer together, so that a packed block of W serves them all; their sums are those of one alone.
+d) One sample from Python costs two checks through numpy's C-API and no allocation with `out`.
+"""
+
+from libc.math cimport isfinite
+from libc.string cimport memcpy, memset
+
+import numpy as np
+
+cimport numpy as cnp
+
+from . import checks
+from ._arena import aligned
+from ._arena cimport DEPTH, PACKED, Arena, Layer, Plan, scratch_of
+from ._backward cimport backward
+from ._forward cimport forward
+from ._kernels cimport (NNC_ALIGN, NNC_FLOAT32, NNC_FLOAT64, NNC_identity, default_threads, kernels, nnc_kernels,
+                        nnc_team, parallel, team_size)
+
+cnp.import_array()
+
+cdef double WORTH_A_THREAD = 1.5e6  # multiplications per thread below which a thread costs more than it does
+cdef enum:
+    ROOM = 64       # samples of one thread that go through the layers together, at most
+    ROWS = 96       # and as many of them as give a product about so many rows
+
+# What a call works on: shared by the team.
+cdef struct Task:
+    Plan *p
+    const char *X           # (samples, inputs)
+    long X_row
+    long samples
+    char *out               # (samples, outputs, inputs), or for a gradient (samples, inputs); whole
+    const char *weights     # of the outputs, (samples, outputs); NULL: the Jacobian is wanted
+    long weights_row        # 0: one row for all samples
+    bint ahead
+    long directions         # rows of one sample: inputs when going ahead, else outputs
+    char *buffers           # per thread two: (ROOM rows or more, widest layer)
+    long buffer_bytes       # of one
+
+
+cdef inline long stride(long cols, long row, long size) noexcept nogil:
+    # the arena's row stride, but a row of its own vector where that is a plain column
+    return row if cols > 1 else NNC_ALIGN // size
+
+
+# ---- the two products ------------------------------------------------------------------------------------------------
+
+
+cdef void times(Plan *p, Layer *l, long rows, const char *t, long t_row, char *out, long out_row,
+                int thread) noexcept nogil:
+    # OUT (m,n) = T (m,k) W (k,n): the product of the forward loop
+    cdef:
+        const nnc_kernels *k = p.k
+        long size = p.size
+        long n = l.outputs, depth = l.inputs
+        long j, q, block, height, width
+        char *scratch = scratch_of(p, thread)
+    if n <= 32 or rows < 24 or n * depth * size <= 32768:
+        k.matmul(rows, n, depth, t, t_row, 1, l.weight, n, k.nr, out, out_row, l.chains, 0)
+        return
+    height = depth if depth < DEPTH else DEPTH
+    block = PACKED // height // k.nr * k.nr
+    for j from 0 <= j < n by block:
+        width = n - j if n - j < block else block
+        for q from 0 <= q < depth by DEPTH:
+            height = depth - q if depth - q < DEPTH else DEPTH
+            k.pack(height, width, l.weight + (q * n + j) * size, n, scratch)
+            k.matmul(rows, width, height, t + q * size, t_row, 1, scratch, k.nr, height * k.nr,
+                     out + j * size, out_row, 1, q > 0)
+
+
+cdef void times_transposed(Plan *p, Layer *l, long rows, const char *dz, long dz_row, char *dx, long dx_row,
+                           int thread) noexcept nogil:
+    # dX (m,n) = dZ (m,k) W' (k,n), n inputs and k outputs of the layer: the product of the backpropagation loop
+    cdef:
+        const nnc_kernels *k = p.k
+        long size = p.size
+        long n = l.inputs, depth = l.outputs
+        long j, q, block, height, width
+        char *scratch = scratch_of(p, thread)
+    if depth == 1:  # W' is W as it lies
+        k.matmul(rows, n, 1, dz, dz_row, 1, l.weight, n, k.nr, dx, dx_row, 1, 0)
+        return
+    height = depth if depth < DEPTH else DEPTH
+    block = PACKED // height // k.nr * k.nr
+    for j from 0 <= j < n by block:
+        width = n - j if n - j < block else block
+        for q from 0 <= q < depth by DEPTH:
+            height = depth - q if depth - q < DEPTH else DEPTH
+            k.pack_t(height, width, l.weight + (j * depth + q) * size, depth, scratch)
+            k.matmul(rows, width, height, dz + q * size, dz_row, 1, scratch, k.nr, height * k.nr,
+                     dx + j * size, dx_row, 1, q > 0)
+
+
+cdef void times_slope(Plan *p, Layer *l, long first, long samples, long directions, char *t, long row) noexcept nogil:
+    # T = T * f'(z) of layer l: `directions` rows of T for each sample. For a softmax too, whose Jacobian is symmetric.
+    cdef:
+        long s
+        const char *saved = l.z if l.reads_input else l.y
+    if l.activation == NNC_identity:
+        return
+    for s in range(samples):
+        p.k.backward[l.activation](directions, l.outputs, t + s * directions * row * p.size, row,
+                                   saved + (first + s) * l.row * p.size, 0, l.parameter)
+
+
+# ---- the two ways ----------------------------------------------------------------------------------------------------
+
+
+cdef void go_ahead(Task *task, long at, long first, long samples, int thread) noexcept nogil:
+    # out[at..at+samples] from the activations in rows first..first+samples of the workspace
+    cdef:
+        Plan *p = task.p
+        Layer *l = &p.layers[0]
+        long size = p.size, n = p.inputs
+        long i, s, o, row = stride(l.outputs, l.row, size), next_row
+        char *t = task.buffers + 2 * thread * task.buffer_bytes
+        char *other = t + task.buffer_bytes
+        char *out
+        const char *source
+    for s in range(samples):
+        for i in range(n):
+            memcpy(t + (s * n + i) * row * size, l.weight + i * l.outputs * size, l.outputs * size)
+    times_slope(p, l, first, samples, n, t, row)
+    for i in range(1, p.count):
+        l = &p.layers[i]
+        next_row = stride(l.outputs, l.row, size)
+        times(p, l, samples * n, t, row, other, next_row, thread)
+        times_slope(p, l, first, samples, n, other, next_row)
+        t, other = other, t
+        row = next_row
+    for s in range(samples):
+        out = task.out + (at + s) * p.outputs * n * size
+        source = t + s * n * row * size
+        if size == 4:
+            for o in range(p.outputs):
+                for i in range(n):
+                    (<float *>out)[o * n + i] = (<const float *>source)[i * row + o]
+        else:
+            for o in range(p.outputs):
+                for i in range(n):
+                    (<double *>out)[o * n + i] = (<const double *>source)[i * row + o]
+
+
+cdef void go_back(Task *task, long at, long first, long samples, int thread) noexcept nogil:
+    # as go_ahead
+    cdef:
+        Plan *p = task.p
+        Layer *l = &p.layers[p.count - 1]
+        long size = p.size, n = p.outputs, x_row = stride(p.inputs, p.x_row, size)
+        long i, row = stride(l.outputs, l.row, size), below_row
+        char *t = task.buffers + 2 * thread * task.buffer_bytes
+        char *other = t + task.buffer_bytes
+        Layer *below
+    memset(t, 0, samples * n * row * size)
+    for i in range(samples * n):
+        memcpy(t + (i * row + i % n) * size, p.one, size)
+    times_slope(p, l, first, samples, n, t, row)
+    for i in range(p.count - 1, 0, -1):
+        below = &p.layers[i - 1]
+        below_row = stride(below.outputs, below.row, size)
+        times_transposed(p, &p.layers[i], samples * n, t, row, other, below_row, thread)
+        times_slope(p, below, first, samples, n, other, below_row)
+        t, other = other, t
+        row = below_row
+    times_transposed(p, &p.layers[0], samples * n, t, row, other, x_row, thread)
+    for i in range(samples * n):
+        memcpy(task.out + (at * n + i) * p.inputs * size, other + i * x_row * size, p.inputs * size)
+
+
+cdef void pull(Task *task, long at, long first, long samples, int thread) noexcept nogil:
+    # out[at..at+samples] = weights J, by one backpropagation
+    cdef:
+        Plan *p = task.p
+        Layer *l = &p.layers[p.count - 1]
+        long size = p.size, x_row = stride(p.inputs, p.x_row, size)
+        long i
+        char *dz = l.dz + first * l.row * size
+        char *dx = task.buffers + 2 * thread * task.buffer_bytes
+    for i in range(samples):
+        memcpy(dz + i * l.row * size, task.weights + (at + i) * task.weights_row * size, p.outputs * size)
+    p.k.backward[l.activation](samples, l.outputs, dz, l.row, (l.z if l.reads_input else l.y) + first * l.row * size,
+                               l.row, l.parameter)
+    backward(p, first, samples, 0, thread)
+    l = &p.layers[0]
+    times_transposed(p, l, samples, l.dz + first * l.row * size, l.row, dx, x_row, thread)
+    for i in range(samples):
+        memcpy(task.out + (at + i) * p.inputs * size, dx + i * x_row * size, p.inputs * size)
+
+
+cdef void some_samples(Task *task, int index, int size) noexcept nogil:
+    # thread `index` of `size` takes its samples, some at a time
+    cdef:
+        Plan *p = task.p
+        long at = task.samples * index // size, end = task.samples * (index + 1) // size
+        long samples, most = ROOM, first = ROOM * index
+    if task.weights == NULL:
+        most = ROWS // task.directions
+        most = 1 if most < 1 else ROOM if most > ROOM else most
+    while at < end:
+        samples = end - at if end - at < most else most
+        forward(p, task.X + at * task.X_row * p.size, task.X_row, first, samples, False, 0, index)
+        if task.weights != NULL:
+            pull(task, at, first, samples, index)
+        elif task.ahead:
+            go_ahead(task, at, first, samples, index)
+        else:
+            go_back(task, at, first, samples, index)
+        at += samples
+
+
+cdef void team_work(void *context, int index, nnc_team *team) noexcept nogil:
+    some_samples(<Task *>context, index, team_size(team))
+
+
+# ---- from Python -----------------------------------------------------------------------------------------------------
+
+
+cdef class Jacobian(Arena):
+    """Workspace for the derivatives of one network's outputs with respect to its inputs; for one caller at a time.
+
+    layers and parameters as for Arena, without dropout; threads: the most that a call may use.
+    """
+    cdef:
+        Task task
+        object buffers
+        int kind
+        long back_work, ahead_work  # multiplications per sample
+
+    def __init__(self, layers, parameters, int threads):
+        super().__init__(layers, parameters, ROOM * threads, threads, True)
+        cdef:
+            Plan *p = &self.plan
+            Layer *l
+            cnp.ndarray block
+            long i, samples, rows, lanes = 16 if p.size == 4 else 8
+            long widest = stride(p.inputs, p.x_row, p.size)
+            long ahead = 0, back = 0, packed = 0
+        for i in range(p.count):
+            l = &p.layers[i]
+            if stride(l.outputs, l.row, p.size) > widest:
+                widest = stride(l.outputs, l.row, p.size)
+            if i > 0:
+                ahead += l.inputs * ((l.outputs + lanes - 1) // lanes * lanes)
+            back += l.outputs * ((l.inputs + lanes - 1) // lanes * lanes)
+            packed += l.inputs * l.outputs
+        self.ahead_work = ahead * p.inputs
+        self.back_work = back * p.outputs
+        self.kind = cnp.NPY_FLOAT32 if p.size == 4 else cnp.NPY_FLOAT64
+        self.task.p = p
+        # an element packed costs about as much as eight that are multiplied
+        self.task.ahead = self.ahead_work <= self.back_work + 8 * packed
+        self.task.directions = p.inputs if self.task.ahead else p.outputs
+        samples = ROWS // self.task.directions
+        rows = self.task.directions * (1 if samples < 1 else ROOM if samples > ROOM else samples)
+        self.task.buffer_bytes = ((ROOM if rows < ROOM else rows) + 1) * widest * p.size
+        self.buffers = aligned(2 * threads * self.task.buffer_bytes, np.uint8)
+        block = self.buffers
+        self.task.buffers = <char *>cnp.PyArray_DATA(block)
+
+    cdef int run(self, cnp.ndarray X, long samples, cnp.ndarray out, int wanted) except -1:
+        # X (samples, inputs) and out are whole and of the network's type
+        cdef:
+            Task *t = &self.task
+            int team
+            double work
+        self.plan.k = kernels(NNC_FLOAT32 if self.plan.size == 4 else NNC_FLOAT64)
+        t.X = <const char *>cnp.PyArray_DATA(X)
+        t.X_row = self.plan.inputs
+        t.samples = samples
+        t.out = <char *>cnp.PyArray_DATA(out)
+        team = wanted if wanted > 0 else default_threads()
+        if team > self.threads:
+            team = self.threads
+        if wanted <= 0 and team > 1:
+            work = 3.0 * self.plan.inputs * self.plan.layers[0].outputs
+            if t.weights == NULL:
+                work += self.ahead_work if t.ahead else self.back_work
+            else:
+                work += self.back_work / self.plan.outputs
+            if team > work * samples / WORTH_A_THREAD:
+                team = <int>(work * samples / WORTH_A_THREAD)
+        with nogil:
+            if team > 1:
+                parallel(team, team_work, t)
+            else:
+                some_samples(t, 0, 1)
+        return 0
+
+    cdef inline bint plain(self, object x, int axes, long last) noexcept:
+        # an array of the network's type that can be read as it lies
+        return (cnp.PyArray_Check(x) and cnp.PyArray_TYPE(<cnp.ndarray>x) == self.kind
+                and cnp.PyArray_NDIM(<cnp.ndarray>x) == axes and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>x)
+                and cnp.PyArray_DIM(<cnp.ndarray>x, axes - 1) == last)
+
+    cdef inline bint finite(self, cnp.ndarray x) noexcept:
+        cdef:
+            long i
+            double total = 0
+            const char *data = <const char *>cnp.PyArray_DATA(x)
+        if self.plan.size == 4:
+            for i in range(self.plan.inputs):
+                total += (<const float *>data)[i] * <float>0
+        else:
+            for i in range(self.plan.inputs):
+                total += (<const double *>data)[i] * 0.0
+        return isfinite(total)
+
+    def jacobian(self, X, out=None, int threads=0):
+        """(outputs, inputs) for one sample X (inputs,), (n, outputs, inputs) for X (n, inputs)."""
+        cdef:
+            cnp.npy_intp shape[3]
+            cnp.ndarray array
+            long samples = 1
+            bint single = self.plain(X, 1, self.plan.inputs) and self.finite(X)
+        if single:
+            array = X
+        else:
+            array, single = checks.as_inputs(X, self.plan.inputs, self.parameters.dtype)
+            samples = array.shape[0]
+        if out is None:
+            shape[0], shape[1], shape[2] = samples, self.plan.outputs, self.plan.inputs
+            out = cnp.PyArray_EMPTY(2, &shape[1], self.kind, 0) if single else cnp.PyArray_EMPTY(3, shape, self.kind, 0)
+        elif not (single and self.plain(out, 2, self.plan.inputs) and cnp.PyArray_DIM(<cnp.ndarray>out, 0) ==
+                  self.plan.outputs and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out)):
+            expected = [self.plan.outputs, self.plan.inputs]
+            checks.require_out(out, tuple(expected if single else [samples, *expected]), self.parameters.dtype)
+        self.task.weights = NULL
+        self.run(array, samples, out, threads)
+        return out
+
+    def gradient(self, X, out=None, output=None, weights=None, int threads=0):
+        """(inputs,) for one sample X (inputs,), (n, inputs) for X (n, inputs): of one output, or of a weighted sum of them."""
+        cdef cnp.ndarray array, given
+        array, single = checks.as_inputs(X, self.plan.inputs, self.parameters.dtype)
+        given = self.weights_of_outputs(output, weights, array.shape[0])
+        shape = [self.plan.inputs] if single else [array.shape[0], self.plan.inputs]
+        if out is None:
+            out = np.empty(shape, self.parameters.dtype)
+        else:
+            checks.require_out(out, tuple(shape), self.parameters.dtype)
+        self.task.weights = <const char *>cnp.PyArray_DATA(given)
+        self.task.weights_row = 0 if given.ndim == 1 else self.plan.outputs
+        self.run(array, array.shape[0], out, threads)
+        return out
+
+    def weights_of_outputs(self, output, weights, long samples):
+        """What each output counts: (outputs,) for all samples or (samples, outputs), checked, whole, of the network's type."""
+        cdef long outputs = self.plan.outputs
+        if weights is None:
+            if output is None:
+                return np.ones(outputs, self.parameters.dtype)
+            try:
+                index = output.__index__()
+            except AttributeError:
+                raise TypeError(f"output must be the number of an output, got {checks.short(output)}") from None
+            if not -outputs <= index < outputs:
+                raise ValueError(f"output {index} is not one of the network's {outputs} outputs, 0 to {outputs - 1}")
+            result = np.zeros(outputs, self.parameters.dtype)
+            result[index] = 1
+            return result
+        if output is not None:
+            raise ValueError("give output or weights, not both")
+        source = checks.numeric(weights, "weights")
+        if source.shape != (outputs,) and source.shape != (samples, outputs):
+            raise ValueError(f"weights has shape {source.shape}, expected ({outputs},) or ({samples}, {outputs}): "
+                             "one number per output")
+        result = checks.convert(source.reshape(-1, outputs), self.parameters.dtype)
+        checks.require_finite(result, "weights")
+        return result[0] if source.ndim == 1 else result

@@ -1,0 +1,295 @@
+/* test_products.c: matmul, matvec and the packing of every ISA that this machine has, in both types, bit for bit against a plain
+ * loop that sums in the order that nnc.h promises. Everything around the operands is nan, so a stray read or write shows.
+ *
+ *     cc -O2 -std=gnu11 -ffp-contract=off -Icsrc tests/ctest/test_products.c csrc/(all).c csrc/isa/(all).c -lm -lpthread
+ *     test_products            exit code 1 and FAIL lines when something is off
+ *     test_products --hash     one line "<type> <kernel> <hash>" per kernel for each ISA: equal on every ISA that has FMA */
+#include "nnc.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int failures;
+static char where[200];
+#define CHECK(condition, ...)                                                                                          \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            if (failures++ < 40) {                                                                                     \
+                printf("FAIL %s: ", where);                                                                            \
+                printf(__VA_ARGS__);                                                                                   \
+                printf("\n");                                                                                          \
+            }                                                                                                          \
+        }                                                                                                              \
+    } while (0)
+
+enum { MOST = 400000 }; /* elements in a buffer */
+static const long ms[] = {1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 19};
+static const long ns[] = {1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 23, 24,  25,  31,  32,
+                          33, 34, 40, 47, 48, 49, 63, 64, 65, 71, 80, 95, 96, 97, 111, 127, 128, 129, 191, 193, 257};
+static const long ks[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 31, 33, 70};
+#define COUNT(list) ((int)(sizeof(list) / sizeof(list[0])))
+
+static int size;                          /* bytes of an element */
+static int fused;                         /* does this ISA round a product and sum once */
+static char *A, *B, *C, *P, *a0, *b0, *want; /* operands as they are handed over; a0 (m,k) and b0 (k,n) compact; the oracle's C */
+
+static char *make(void) { return aligned_alloc(NNC_ALIGN, (MOST + 1024) * 8); }
+static void poison(char *p, long elements) { memset(p, 0xFF, (size_t)(elements * size)); }
+static void copy(char *to, const char *from, long elements) { memcpy(to, from, (size_t)(elements * size)); }
+static int is_poison(const char *p) {
+    static const unsigned char ff[8] = {255, 255, 255, 255, 255, 255, 255, 255};
+    return !memcmp(p, ff, (size_t)size);
+}
+static void fill(char *p, long n, uint64_t key) { /* numbers on [-1, 1) that use the whole mantissa */
+    for (long i = 0; i < n; i++) {
+        const uint64_t r = nnc_mix(key * 0x10001 + (uint64_t)i);
+        if (size == 4) ((float *)p)[i] = (float)((double)(int64_t)(r >> 40) * 0x1p-23 - 1);
+        else ((double *)p)[i] = (double)(r >> 11) * 0x1p-52 - 1;
+    }
+}
+
+/* ---- the oracles --------------------------------------------------------------------------------------------------------- */
+
+#define ORACLES(real, fma_of)                                                                                          \
+    static void matmul_##real(long m, long n, long k, int chains, int add, const real *start) {                        \
+        for (long i = 0; i < m; i++)                                                                                   \
+            for (long j = 0; j < n; j++) {                                                                             \
+                real s[4] = {add ? start[i * n + j] : 0, 0, 0, 0};                                                     \
+                for (long p = 0; p < k; p++) {                                                                         \
+                    const real x = ((real *)a0)[i * k + p], w = ((real *)b0)[p * n + j];                               \
+                    s[p % chains] = fused ? fma_of(x, w, s[p % chains]) : x * w + s[p % chains];                       \
+                }                                                                                                      \
+                ((real *)want)[i * n + j] = chains == 1 ? s[0] : chains == 2 ? s[0] + s[1] : (s[0] + s[2]) + (s[1] + s[3]); \
+            }                                                                                                          \
+    }                                                                                                                  \
+    static void matvec_##real(long m, long k) {                                                                        \
+        for (long i = 0; i < m; i++) {                                                                                 \
+            real s[32] = {0};                                                                                          \
+            for (long p = 0; p < k; p++) {                                                                             \
+                const real x = ((real *)a0)[i * k + p], w = ((real *)b0)[p];                                           \
+                s[p % 32] = fused ? fma_of(x, w, s[p % 32]) : x * w + s[p % 32];                                       \
+            }                                                                                                          \
+            for (int half = 16; half >= 1; half /= 2)                                                                  \
+                for (int c = 0; c < half; c++) s[c] += s[c + half];                                                    \
+            ((real *)want)[i] = s[0];                                                                                  \
+        }                                                                                                              \
+    }
+ORACLES(float, fmaf)
+ORACLES(double, fma)
+
+static void oracle(long m, long n, long k, int chains, int add, const char *start) {
+    if (size == 4) matmul_float(m, n, k, chains, add, (const float *)start);
+    else matmul_double(m, n, k, chains, add, (const double *)start);
+}
+
+/* ---- operands as they are handed over ---------------------------------------------------------------------------------------- */
+
+/* A in rows, or as the columns of a matrix in rows (X' of the gradient), or one scalar for all (the ones of a bias) */
+enum { BY_ROWS, BY_COLUMNS, LAYOUTS_OF_A };
+static void lay_a(int layout, long m, long k, long *a_row, long *a_col) {
+    *a_row = layout == BY_ROWS ? k + 3 : 1;
+    *a_col = layout == BY_ROWS ? 1 : m + 5;
+    poison(A, (m + 5) * (k + 3) + 16);
+    for (long i = 0; i < m; i++)
+        for (long p = 0; p < k; p++) copy(A + (i * *a_row + p * *a_col) * size, a0 + (i * k + p) * size, 1);
+}
+
+/* B as it lies with a margin, without one, and in panels made by pack and by pack_t */
+enum { MARGIN, COMPACT, PACKED, PACKED_T, LAYOUTS_OF_B };
+static const char *lay_b(const nnc_kernels *kernels, int layout, long n, long k, long *b_row, long *b_panel) {
+    const long row = layout == COMPACT ? n : n + 7, across = k + 5;
+    const long panels = (n + kernels->nr - 1) / kernels->nr * kernels->nr * k;
+    if (layout == PACKED_T) {
+        poison(B, across * n + 600);
+        for (long p = 0; p < k; p++)
+            for (long j = 0; j < n; j++) copy(B + (j * across + p) * size, b0 + (p * n + j) * size, 1);
+    } else {
+        poison(B, row * k + 600);
+        for (long p = 0; p < k; p++) copy(B + p * row * size, b0 + p * n * size, n);
+    }
+    *b_row = row;
+    *b_panel = kernels->nr;
+    if (layout == MARGIN || layout == COMPACT) return B;
+    poison(P, panels + 64);
+    if (layout == PACKED) kernels->pack(k, n, B, row, P);
+    else kernels->pack_t(k, n, B, across, P);
+    for (long i = panels; i < panels + 64; i++) CHECK(is_poison(P + i * size), "layout %d n %ld k %ld: wrote beyond the panels", layout, n, k);
+    for (long j = 0; j < n; j++)
+        for (long p = 0; p < k; p++) {
+            const char *got = P + (j / kernels->nr * kernels->nr * k + p * kernels->nr + j % kernels->nr) * size;
+            CHECK(!memcmp(got, b0 + (p * n + j) * size, (size_t)size), "layout %d n %ld k %ld: (%ld,%ld) is wrong", layout, n, k, p, j);
+        }
+    *b_row = kernels->nr;
+    *b_panel = kernels->nr * k;
+    return P;
+}
+
+/* ---- matmul -------------------------------------------------------------------------------------------------------------------- */
+
+static void compare(const nnc_kernels *kernels, long m, long n, long c_row, const char *what) {
+    const long reach = (n + kernels->lanes - 1) / kernels->lanes * kernels->lanes; /* whole vectors may be written */
+    for (long i = 0; i < m; i++) {
+        for (long j = 0; j < n; j++)
+            if (memcmp(C + (i * c_row + j) * size, want + (i * n + j) * size, (size_t)size)) {
+                CHECK(0, "%s: (%ld,%ld) differs", what, i, j);
+                return;
+            }
+        for (long j = reach; j < c_row && c_row > reach; j++)
+            CHECK(is_poison(C + (i * c_row + j) * size), "%s: wrote at (%ld,%ld)", what, i, j);
+    }
+    for (long x = (m - 1) * c_row + reach; x < m * c_row + 300; x++)
+        CHECK(is_poison(C + x * size), "%s: wrote %ld elements beyond the last row", what, x - (m - 1) * c_row - n);
+}
+
+static void test_matmul(const nnc_kernels *kernels) {
+    static char start[19 * 257 * 8], what[200];
+    unsigned turn = 0;
+    for (int in = 0; in < COUNT(ns); in++)
+        for (int ik = 0; ik < COUNT(ks); ik++)
+            for (int layout = 0; layout < LAYOUTS_OF_B; layout++) {
+                const long n = ns[in], k = ks[ik];
+                long b_row, b_panel;
+                fill(b0, k * n, (uint64_t)(n * 1000 + k));
+                const char *b = lay_b(kernels, layout, n, k, &b_row, &b_panel);
+                for (int im = 0; im < COUNT(ms); im++) {
+                    const long m = ms[im];
+                    long a_row, a_col;
+                    turn++;
+                    fill(a0, m * k, (uint64_t)(m * 1000 + k));
+                    lay_a((int)(turn % LAYOUTS_OF_A), m, k, &a_row, &a_col);
+                    /* chains: 1 for a block of any layer, 2 and 4 only where the layer is narrow; add continues one chain */
+                    for (int mode = 0; mode < 4; mode++) {
+                        const int chains = mode == 3 ? 1 : 1 << mode, add = mode == 3;
+                        const int compact = !add && (turn / LAYOUTS_OF_A + (unsigned)mode) % 2;
+                        const long c_row = compact ? n : (n + 15) / 16 * 16 + 16;
+                        if (chains > nnc_chains(n)) continue;
+                        poison(C, m * c_row + 300);
+                        if (add) {
+                            fill(start, m * n, (uint64_t)n);
+                            for (long i = 0; i < m; i++) copy(C + i * c_row * size, start + i * n * size, n);
+                        }
+                        oracle(m, n, k, chains, add, start);
+                        kernels->matmul(m, n, k, A, a_row, a_col, b, b_row, b_panel, C, c_row, chains, add);
+                        snprintf(what, sizeof(what), "m %ld n %ld k %ld chains %d add %d B %d A %u C %s", m, n, k, chains, add, layout,
+                                 turn % LAYOUTS_OF_A, compact ? "compact" : "padded");
+                        compare(kernels, m, n, c_row, what);
+                    }
+                }
+            }
+    kernels->matmul(0, 5, 5, A, 5, 1, B, 5, kernels->nr, C, 5, 1, 0); /* nothing to do, nothing done */
+    kernels->matmul(5, 0, 5, A, 5, 1, B, 5, kernels->nr, C, 5, 1, 0);
+}
+
+/* One scalar for all of A, which is how the gradient of a bias is summed. */
+static void test_ones(const nnc_kernels *kernels) {
+    for (int in = 0; in < COUNT(ns); in++)
+        for (long k = 1; k < 40; k += 7) {
+            const long n = ns[in];
+            long b_row, b_panel;
+            fill(b0, k * n, (uint64_t)(n + k));
+            const char *b = lay_b(kernels, MARGIN, n, k, &b_row, &b_panel);
+            poison(A, 64);
+            for (long p = 0; p < k; p++) {
+                if (size == 4) ((float *)a0)[p] = ((float *)A)[0] = 1;
+                else ((double *)a0)[p] = ((double *)A)[0] = 1;
+            }
+            poison(C, n + 400);
+            oracle(1, n, k, 1, 0, NULL);
+            kernels->matmul(1, n, k, A, 0, 0, b, b_row, b_panel, C, n, 1, 0);
+            compare(kernels, 1, n, n, "ones");
+        }
+}
+
+/* ---- matvec ---------------------------------------------------------------------------------------------------------------------- */
+
+static void test_matvec(const nnc_kernels *kernels) {
+    for (int im = 0; im < COUNT(ms); im++)
+        for (long k = 0; k < 140; k += k < 70 ? 1 : 13) {
+            const long m = ms[im], strides[] = {1, 9};
+            fill(a0, m * k, (uint64_t)(m * 1000 + k));
+            fill(b0, k, (uint64_t)k);
+            if (size == 4) matvec_float(m, k);
+            else matvec_double(m, k);
+            for (int s = 0; s < 2; s++) {
+                const long c_row = strides[s];
+                poison(A, m * (k + 2) + 600), poison(B, k + 600), poison(C, m * c_row + 300);
+                for (long i = 0; i < m; i++) copy(A + i * (k + 2) * size, a0 + i * k * size, k);
+                copy(B, b0, k);
+                kernels->matvec(m, k, A, k + 2, B, C, c_row);
+                for (long x = 0; x < m * c_row + 300; x++) {
+                    if (x % c_row == 0 && x / c_row < m)
+                        CHECK(!memcmp(C + x * size, want + x / c_row * size, (size_t)size), "m %ld k %ld: row %ld differs", m, k, x / c_row);
+                    else
+                        CHECK(is_poison(C + x * size), "m %ld k %ld stride %ld: wrote at %ld", m, k, c_row, x);
+                }
+            }
+        }
+}
+
+/* ---- hashes ------------------------------------------------------------------------------------------------------------------------ */
+
+static uint64_t fnv(const char *p, long n, uint64_t h) {
+    for (long i = 0; i < n * size; i++) h = (h ^ (unsigned char)p[i]) * 0x100000001B3u;
+    return h;
+}
+
+static void hash_products(const nnc_kernels *kernels) {
+    static const char *const names[] = {"matmul", "matmul_compact", "matmul_packed", "matmul_packed_t"};
+    const char *type = size == 4 ? "float32" : "float64";
+    const uint64_t basis = 0xCBF29CE484222325u;
+    uint64_t h;
+    for (int layout = 0; layout < LAYOUTS_OF_B; layout++) {
+        h = basis;
+        for (int in = 0; in < COUNT(ns); in++) {
+            const long m = 1 + in % 19, n = ns[in], k = 3 + 11 * in % 97;
+            long a_row, a_col, b_row, b_panel;
+            fill(a0, m * k, (uint64_t)k);
+            fill(b0, k * n, (uint64_t)n);
+            lay_a(in % LAYOUTS_OF_A, m, k, &a_row, &a_col);
+            const char *b = lay_b(kernels, layout, n, k, &b_row, &b_panel);
+            kernels->matmul(m, n, k, A, a_row, a_col, b, b_row, b_panel, C, n, nnc_chains(n), 0);
+            h = fnv(C, m * n, h);
+        }
+        printf("%s %s %016llx\n", type, names[layout], (unsigned long long)h);
+    }
+    h = basis;
+    for (long k = 0; k < 140; k++) {
+        fill(A, 7 * k, (uint64_t)k);
+        fill(B, k, (uint64_t)k + 1);
+        kernels->matvec(7, k, A, k, B, C, 1);
+        h = fnv(C, 7, h);
+    }
+    printf("%s matvec %016llx\n", type, (unsigned long long)h);
+}
+
+int main(int argc, char **argv) {
+    const int hash = argc > 1 && !strcmp(argv[1], "--hash");
+    A = make(), B = make(), C = make(), P = make(), a0 = make(), b0 = make(), want = make();
+    for (int isa = 0; isa < NNC_ISAS; isa++)
+        for (int f64 = 0; f64 < NNC_DTYPES; f64++) {
+            const nnc_kernels *kernels = nnc_kernels_of(isa, (enum nnc_dtype)f64);
+            if (kernels == NULL) continue;
+            size = kernels->itemsize;
+            fused = strcmp(kernels->isa, "generic") != 0;
+#ifdef __FP_FAST_FMA
+            fused = 1; /* the machine's baseline has it */
+#endif
+            if (hash) {
+                if (!f64) printf("# %s\n", kernels->isa);
+                hash_products(kernels);
+                continue;
+            }
+            const int before = failures;
+            snprintf(where, sizeof(where), "%s %s matmul", kernels->isa, f64 ? "float64" : "float32");
+            test_matmul(kernels);
+            test_ones(kernels);
+            snprintf(where, sizeof(where), "%s %s matvec", kernels->isa, f64 ? "float64" : "float32");
+            test_matvec(kernels);
+            printf("%s %s: %s\n", kernels->isa, f64 ? "float64" : "float32", failures == before ? "good" : "FAILED");
+        }
+    free(A), free(B), free(C), free(P), free(a0), free(b0), free(want);
+    if (failures) printf("%d failures\n", failures);
+    else if (!hash) printf("all good\n");
+    return failures != 0;
+}
