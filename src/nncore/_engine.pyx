@@ -5,7 +5,9 @@ a) All threads run the same program (a "team"): each takes rows of the batch thr
    weight through update; two barriers a step. The loss's sum and the step's coefficients are computed by every thread alike,
    which is cheaper than a third barrier and gives the same bits.
 b) A stretch is as many steps as fit in some 20 ms, so that Python can look at signals and the progress bar between stretches.
-c) A loss that is not finite stops before the update, so the weights are those of the last finished step.
+c) How many threads is measured, not guessed: where the work leaves it open, stretches on one thread and on the team are timed in
+   turn, the faster goes on, and the other is looked at again now and then. The results do not depend on it.
+d) A loss that is not finite stops before the update, so the weights are those of the last finished step.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -32,7 +34,11 @@ cnp.import_array()
 cdef double STRETCH = 0.02          # seconds between looks at signals
 cdef enum:
     AHEAD = 8                       # rows that the gathering of a batch looks ahead
-cdef double WORTH_A_THREAD = 1.5e6  # multiplications per thread and call (or step) below which a thread costs more than it does
+cdef double WORTH_A_THREAD = 2e6    # multiplications per thread that certainly repay it, where nothing has been measured
+cdef double WORTH_A_TRIAL = 2e5     # below which a thread is not even tried: waking and waiting for it cost more
+cdef double TELLING = 0.002         # seconds that a stretch must last to say something about its number of threads
+cdef enum:
+    LOOK_AGAIN = 50                 # stretches, about a second, after which the slower number of threads is timed again
 
 # What a call works on: shared by the team.
 cdef struct Job:
@@ -199,6 +205,8 @@ cdef class Engine(Arena):
         double hyper[8]
         object slots
         readonly long work        # multiplications per sample of a forward pass
+        double pace[2]            # seconds per step on one thread and on the team; 0 while not measured
+        long stretches, stretch   # so far, and steps of the next one
         public int wanted         # threads asked for, 0: by the work
         uint64_t shuffle_state
         object order
@@ -212,17 +220,37 @@ cdef class Engine(Arena):
         for i in range(NNC_COEFS):
             self.job.carry[i] = 1
         self.work = 0
+        self.stretch = 1
         for i in range(self.plan.count):
             self.work += self.plan.layers[i].inputs * self.plan.layers[i].outputs
 
-    cdef int team_for(self, double work) noexcept:
-        # threads for a call of `work` multiplications
+    cdef int team_for(self, double work, double worth) noexcept:
+        # threads for a call of `work` multiplications, where each must have `worth` of them to do
         cdef int most = self.wanted if self.wanted > 0 else default_threads()
         if most > self.threads:
             most = self.threads
-        if self.wanted == 0 and most > work / WORTH_A_THREAD:
-            most = <int>(work / WORTH_A_THREAD)
+        if self.wanted == 0 and most > work / worth:
+            most = <int>(work / worth)
         return most if most > 1 else 1
+
+    cdef void note_pace(self, int which, double pace) noexcept:
+        # the best of late: a stretch that something else on the machine slowed down says nothing
+        if self.pace[which] == 0 or pace < 1.05 * self.pace[which]:
+            self.pace[which] = pace
+        else:
+            self.pace[which] *= 1.05
+
+    cdef int team_by_pace(self, int guess, int most) noexcept:
+        # threads for the next stretch of steps: the faster of one and `most`, as far as they have been measured
+        cdef int slower
+        if self.pace[0] == 0 and self.pace[1] == 0:
+            return guess
+        if self.pace[0] == 0 or self.pace[1] == 0:
+            return 1 if self.pace[0] == 0 else most
+        slower = 1 if self.pace[0] < self.pace[1] else 0
+        if self.stretches % LOOK_AGAIN == 0 and self.pace[slower] < 2 * self.pace[1 - slower]:
+            return most if slower else 1
+        return 1 if slower else most
 
     def set_loss(self, int loss):
         """The loss (its index), and whether it is fused with the output's activation."""
@@ -313,9 +341,10 @@ cdef class Engine(Arena):
             cnp.ndarray order
             Job *j = &self.job
             double loss_sum = 0, began
-            long at = 0, stretch = 1
+            long at = 0
             long n = X.shape[0]
-            int team
+            int team, guess, most
+            bint open
         self.load(X, y)
         j.order = NULL
         if shuffled:
@@ -328,11 +357,15 @@ cdef class Engine(Arena):
         j.batch = batch
         j.sink.optimizer = j.optimizer
         j.sink.parameters = self.plan.layers[0].weight
-        team = self.team_for(3.0 * self.work * (batch if batch < n else n))
+        guess = team = self.team_for(3.0 * self.work * batch, WORTH_A_THREAD)
+        most = self.team_for(3.0 * self.work * batch, WORTH_A_TRIAL)
+        open = self.wanted == 0 and most > 1
         while at < n:
             began = perf_counter()
+            if open:
+                team = self.team_by_pace(guess, most)
             j.start = at
-            j.steps = stretch
+            j.steps = self.stretch
             with nogil:
                 parallel(team, train_team, j)
             loss_sum += j.loss_sum
@@ -347,9 +380,13 @@ cdef class Engine(Arena):
             if tick is not None:
                 tick(at / <double>n)
             began = perf_counter() - began
-            stretch = <long>(j.done * STRETCH / (began if began > 1e-7 else 1e-7)) + 1
-            if stretch > 4 * j.done:
-                stretch = 4 * j.done
+            if open and began > TELLING and j.done > 0:
+                self.note_pace(team > 1, began / j.done)
+                self.stretches += 1
+            if j.done == j.steps or began > STRETCH:
+                self.stretch = <long>(j.done * STRETCH / (began if began > 1e-7 else 1e-7)) + 1
+                if self.stretch > 4 * j.done:
+                    self.stretch = 4 * j.done
         return loss_sum * self.job.factor / (n if self.job.by_rows else 1)
 
     def step(self, cnp.ndarray X, y):
@@ -362,7 +399,7 @@ cdef class Engine(Arena):
         j.steps = 1
         j.sink.optimizer = j.optimizer
         j.sink.parameters = self.plan.layers[0].weight
-        cdef int team = self.team_for(3.0 * self.work * j.samples)
+        cdef int team = self.team_for(3.0 * self.work * j.samples, WORTH_A_THREAD)
         with nogil:
             parallel(team, train_team, j)
         j.step += j.done
@@ -387,7 +424,7 @@ cdef class Engine(Arena):
         j.sink.gradient = <char *>cnp.PyArray_DATA(out)
         cdef uint64_t key = j.dropout_key
         j.dropout_key = 0
-        cdef int team = self.team_for(3.0 * self.work * j.samples)
+        cdef int team = self.team_for(3.0 * self.work * j.samples, WORTH_A_THREAD)
         with nogil:
             parallel(team, train_team, j)
         j.optimizer = optimizer
@@ -401,7 +438,7 @@ cdef class Engine(Arena):
         self.load(X, None)
         self.job.Y = <char *>cnp.PyArray_DATA(out)
         self.job.Y_row = out.strides[0] // self.plan.size
-        cdef int team = self.team_for(<double>self.work * self.job.samples)
+        cdef int team = self.team_for(<double>self.work * self.job.samples, WORTH_A_THREAD)
         with nogil:
             parallel(team, predict_team, &self.job)
 
@@ -410,7 +447,7 @@ cdef class Engine(Arena):
         self.load(X, y)
         self.job.order = NULL
         self.job.Y = <char *>cnp.PyArray_DATA(out)
-        cdef int team = self.team_for(<double>self.work * self.job.samples)
+        cdef int team = self.team_for(<double>self.work * self.job.samples, WORTH_A_THREAD)
         with nogil:
             parallel(team, predict_team, &self.job)
         cdef:
