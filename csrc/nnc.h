@@ -147,8 +147,8 @@ static inline uint64_t nnc_mix(uint64_t x) {                          /* splitmi
 
 /* ---- caches --------------------------------------------------------------------------------------------------------- */
 
-static inline void nnc_prefetch(const void *start, long nbytes) { /* its first lines; the hardware sees the rest coming */
-    for (long i = 0; i < nbytes && i < 256; i += 64) __builtin_prefetch((const char *)start + i);
+static inline void nnc_prefetch(const void *start, long nbytes) {
+    for (long i = 0; i < nbytes; i += 64) __builtin_prefetch((const char *)start + i);
 }
 
 /* ---- for the files in isa/ only ---------------------------------------------------------------------------------------------- */

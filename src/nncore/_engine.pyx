@@ -100,7 +100,7 @@ cdef void gather(Job *j, long at, long first, long rows) noexcept nogil:
     for i in range(at + first, at + first + rows):
         s = j.order[i] if j.order != NULL else i
         if j.order != NULL and i + AHEAD < j.samples:  # also of the next batch: shuffled rows are where no prefetcher looks
-            nnc_prefetch(j.X + j.order[i + AHEAD] * j.X_row * p.size, x_bytes)
+            nnc_prefetch(j.X + j.order[i + AHEAD] * j.X_row * p.size, x_bytes if x_bytes < 256 else 256)
         copy_row(x, j.X + s * j.X_row * p.size, x_bytes)
         if j.T != NULL:
             copy_row(t, j.T + s * t_bytes, t_bytes)

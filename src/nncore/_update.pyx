@@ -13,9 +13,10 @@ d) With one output, X is read as it lies and dZ is broadcast: the same sums, vec
 from libc.string cimport memcpy
 
 from ._arena cimport GRADIENT, PACKED, STRIP, Layer, Plan, gradient_of, scratch_of, strip_of
-from ._kernels cimport nnc_kernels
+from ._kernels cimport nnc_kernels, nnc_prefetch
 
 cdef enum:
+    FAR = 524288  # bytes of weights that will not be found in L2, no more than their slots
     SMALL = 4096  # parameters of a layer that is done in one block, straight from where its operands lie
 
 
@@ -60,11 +61,12 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
         const nnc_kernels *k = p.k
         long size = p.size
         long n = l.outputs
-        long i, j, s, height, width, block, a_col, b_row, b_panel
+        long i, j, s, rows, height, width, block, a_col, b_row, b_panel
         const char *a
         const char *b
         char *g = gradient_of(p, thread)
         bint packs_b = batch >= 16 and n > 4 * k.nr and batch <= PACKED // k.nr
+        bint far = packs_b and batch >= 64 and l.inputs * n * size > FAR
         bint packs_a = packs_b and batch >= 64 and x_row * size >= 2048
     if n == 1:
         for i from first <= i < last by GRADIENT:
@@ -94,8 +96,28 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
                 a, a_col = strip_of(p, thread), height
                 for s in range(batch):
                     memcpy(<char *>a + s * height * size, x + (s * x_row + i) * size, height * size)
-            k.matmul(height, width, batch, a, 1, a_col, b, b_row, b_panel, g, width, 1, 0)
+            if far:
+                for s from 0 <= s < height by 2 * k.mr:
+                    rows = height - s if height - s < 2 * k.mr else 2 * k.mr
+                    fetch_ahead(p, sink, rows, width, l.offset + (i + s) * n + j, n)
+                    k.matmul(rows, width, batch, a + s * size, 1, a_col, b, b_row, b_panel, g + s * width * size, width, 1, 0)
+            else:
+                k.matmul(height, width, batch, a, 1, a_col, b, b_row, b_panel, g, width, 1, 0)
             consume(p, sink, height, width, l.offset + i * n + j, n, 1, thread)
+
+
+cdef inline void fetch_ahead(Plan *p, Sink *sink, long rows, long cols, long offset, long row) noexcept nogil:
+    # parameters[offset + i*row + j] and their slots, which the step on them will want when the product is done
+    cdef long i, at, nbytes = cols * p.size
+    if sink.optimizer < 0:
+        return
+    for i in range(rows):
+        at = (offset + i * row) * p.size
+        nnc_prefetch(sink.parameters + at, nbytes)
+        if sink.slot0 != NULL:
+            nnc_prefetch(sink.slot0 + at, nbytes)
+        if sink.slot1 != NULL:
+            nnc_prefetch(sink.slot1 + at, nbytes)
 
 
 cdef void bias_update(Plan *p, Layer *l, long batch, Sink *sink, int thread) noexcept nogil:
