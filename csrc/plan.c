@@ -92,18 +92,25 @@ static void column_scales(const nnc_stage *s, const float *weight, float *scale)
     for (int64_t j = 0; j < s->outputs; j++) scale[j] = scale[j] < 0x1p-90f ? 0 : scale[j] / 127 * 0x1p-24f;
 }
 
-static void pack_small(const nnc_kernels *k, const nnc_stage *s, const float *weight, const float *scale, char *dst) {
+/* Where small weight (0, j) stands: the offset of its 32-bit word, and in *shift its place in it (row.h, row_weights). */
+static int64_t small_place(const nnc_kernels *k, const nnc_stage *s, int64_t j, int *shift) {
     const int64_t per_word = s->storage == NNC_INT8 ? 4 : 2, panel = (int64_t)s->vecs * k->lanes;
+    const int64_t v = j % panel / k->lanes, lane = j % k->lanes;
+    *shift = (int)(v % per_word * (32 / per_word));
+    return j / panel * s->group + (v / per_word * k->lanes + lane) * 4;
+}
+
+static void pack_small(const nnc_kernels *k, const nnc_stage *s, const float *weight, const float *scale, int whole, char *dst) {
     for (int64_t j = 0; j < s->outputs; j++) {
-        const int64_t in_group = j % panel, v = in_group / k->lanes, lane = in_group % k->lanes;
-        char *word = dst + j / panel * s->group + (v / per_word * k->lanes + lane) * 4;
-        const int shift = (int)(v % per_word * (32 / per_word));
+        int shift;
+        char *word = dst + small_place(k, s, j, &shift);
+        const float unit = whole ? 1 : s->storage == NNC_INT8 ? scale[j] * 0x1p24f : 0;
         for (int64_t p = 0; p < s->inputs; p++, word += s->row) {
             const float x = weight[p * s->outputs + j];
             uint32_t bits, code;
             memcpy(&bits, word, 4);
-            if (per_word == 2) code = to_bfloat16(x);
-            else code = (uint32_t)(scale[j] > 0 ? (int32_t)lrintf(x / (scale[j] * 0x1p24f)) : 0) & 0xFF;
+            if (s->storage == NNC_BFLOAT16) code = to_bfloat16(x);
+            else code = (uint32_t)(unit > 0 ? (int32_t)lrintf(x / unit) : 0) & 0xFF;
             bits |= code << shift;
             memcpy(word, &bits, 4);
         }
@@ -146,6 +153,36 @@ static int64_t take(int64_t *at, int64_t bytes) {
     return here;
 }
 
+int nnc_plan_layer_of(const nncore_plan *head, int i, void *weight, void *bias, float *scale) {
+    const nnc_plan *plan = (const nnc_plan *)head;
+    const nnc_kernels *k = plan->k;
+    const nnc_stage *s = &plan->stages[i];
+    const char *from = (const char *)plan + s->weight;
+    memcpy(bias, (const char *)plan + s->bias, (size_t)(s->outputs * k->itemsize));
+    if (s->storage == NNC_INT8) memcpy(scale, (const char *)plan + s->scale, (size_t)s->outputs * sizeof(float));
+    for (int64_t j = 0; j < s->outputs; j++) {
+        int shift = 0;
+        const int64_t width = s->outputs == 1 ? 1 : s->row / k->itemsize, step = in_panels(k, s) ? s->panel : s->group;
+        const char *at = from + (s->storage != NNC_FULL ? small_place(k, s, j, &shift)
+                                 : s->outputs == 1      ? 0
+                                                        : j / width * step + j % width * k->itemsize);
+        for (int64_t p = 0; p < s->inputs; p++, at += s->outputs == 1 ? k->itemsize : s->row) {
+            char *to = (char *)weight + (p * s->outputs + j) * k->itemsize;
+            uint32_t bits;
+            if (s->storage == NNC_FULL) {
+                memcpy(to, at, (size_t)k->itemsize);
+                continue;
+            }
+            memcpy(&bits, at, 4);
+            bits >>= shift;
+            const float value = (float)(int8_t)(bits & 0xFF);
+            bits <<= 16;
+            memcpy(to, s->storage == NNC_INT8 ? (const void *)&value : (const void *)&bits, 4);
+        }
+    }
+    return s->storage == NNC_INT8;
+}
+
 static void run_many(const nncore_plan *head, int64_t n, const void *x, void *out, void *scratch);
 
 void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers, const void *base,
@@ -173,10 +210,11 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
             s->weight = take(&at, weight_bytes(k, s));
             char *weight = (char *)plan + s->weight;
             float *scale = (float *)((char *)plan + s->scale);
-            if (s->storage == NNC_INT8) column_scales(s, layer->weight, scale);
+            if (s->storage == NNC_INT8 && !layer->scale) column_scales(s, layer->weight, scale);
+            if (s->storage == NNC_INT8 && layer->scale) memcpy(scale, layer->scale, (size_t)s->outputs * sizeof(float));
             if (s->outputs == 1) memcpy(weight, layer->weight, (size_t)(s->inputs * k->itemsize));
             else if (s->storage == NNC_FULL) pack_full(k, s, layer->weight, weight);
-            else pack_small(k, s, layer->weight, scale, weight);
+            else pack_small(k, s, layer->weight, scale, layer->scale != NULL, weight);
             s->scan = scan_pays(k, s, layers, i);
             s->zero_sign = s->scan && has_minus_zero(k, layer);
         }

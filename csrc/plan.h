@@ -51,6 +51,7 @@ typedef struct {
     int activation;
     double parameter;
     const void *weight, *bias;        /* (inputs, outputs) row by row, and (outputs) */
+    const float *scale;               /* NULL; or of int8: weight then holds whole numbers, and this, per output, what one is */
 } nnc_plan_layer;
 
 /* Bytes of a plan, and the plan itself in `block` (that many bytes, zeroed, NNC_ALIGN aligned). live: see above; `base` is then the
@@ -58,6 +59,11 @@ typedef struct {
 int64_t nnc_plan_bytes(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers, int live);
 void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers, const void *base,
                     void *block);
+
+/* The parameters of layer i as the plan holds them: what its description would have to hold for the same plan, in every bit, on
+ * any instruction set. weight (inputs, outputs), bias (outputs) in the table's type; scale (outputs). Returns whether scale was
+ * written. Not for a live plan. */
+int nnc_plan_layer_of(const nncore_plan *plan, int i, void *weight, void *bias, float *scale);
 
 static inline int64_t nnc_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 

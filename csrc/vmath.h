@@ -1,11 +1,13 @@
-/* vmath.h: exp, log, tanh and their kin, once, in the words of words.h: IEEE operations in fixed order, no tables, no hardware
- * approximations, so that the bits are the same on every ISA that has FMA (without FMA they differ in the last places).
+/* vmath.h: exp, log, tanh and their kin, once, in the words of words.h: IEEE operations in fixed order, no tables,
+ * no hardware approximations, so that the bits are the same on every ISA that has FMA (without FMA they differ in
+ * the last places).
  *
- * Every polynomial is minimax (Remez in 100 digits, bench/minimax.py's kind; float32 coefficients rounded one by one, the rest
- * refitted after each), and its comment says which function on which interval and the relative error that it alone leaves. A nan
- * that comes in goes out. Results that would be subnormal are flushed to zero where a comment says so: a weight or an
- * activation of 1e-38 means nothing, and exactness there would cost an operation everywhere. Accuracy is held by
- * tests/ctest/test_math.c. To add a function: here, its coefficients for both types, a line in words_end.h, a check there. */
+ * Every polynomial is minimax (Remez with mpmath in 100 digits; float32 coefficients rounded one by one, the rest
+ * refitted after each), and its comment says which function on which interval and the relative error that it alone
+ * leaves. A nan comes out as one. Results that would be subnormal are flushed to zero where a comment says so: a
+ * weight or an activation of 1e-38 means nothing, and exactness there would cost an operation everywhere. Accuracy
+ * is held by tests/ctest/test_math.c. To add a function: here, its coefficients for both types, a line in
+ * words_end.h, a check there. */
 
 #if NNC_REAL == 32
 #define EXP_EDGE REAL(88)                 /* exp(-x) is flushed to zero from about 87.7 on */
@@ -27,19 +29,20 @@
 #define STEP(p, x, c) p = v_fma(p, x, K(c)) /* one step of Horner's rule */
 
 /* 2^n from t = n + BIASED. n = -EXPONENT_BIAS gives 0. */
-INLINE vec FN(power_of_two)(vec t) { return (vec)((ivec)t << MANTISSA); }
+INLINE vec FN(power_of_two)(vec t) { return v_of(i_of(t) << MANTISSA); }
 
-/* ---- division ------------------------------------------------------------------------------------------------------------ */
+/* ---- division ---------------------------------------------------------------------------------------------------- */
 
-/* m / (sqrt(v) c + e), for Adam: v >= 0, c >= 1, 2^-120 < e. Square root and division share one unit, which is not pipelined:
- * with both on it Adam would wait for it. So in float32 the root is the unit's and the quotient is made of multiplications: a
- * first guess y of 1/b from b's bits (b y lies within 0.9375 .. 1.0332 by the choice of the constant), made good to 2.9e-5 by
- * the minimax quadratic of 1/w on that interval, then one residual step, which leaves (2.9e-5)^2 = 8e-10 and its own rounding.
- * tanh and its kin have one division among twenty other operations and plainly divide: measured, that is faster. */
+/* m / (sqrt(v) c + e), for Adam: v >= 0, c >= 1, 2^-120 < e. Square root and division share one unit, which is not
+ * pipelined: with both on it Adam would wait for it. So in float32 the root is the unit's and the quotient is made
+ * of multiplications: a first guess y of 1/b from b's bits (b y lies within 0.9375 .. 1.0332 by the choice of the
+ * constant), made good to 2.9e-5 by the minimax quadratic of 1/w on that interval, then one residual step, which
+ * leaves (2.9e-5)^2 = 8e-10 and its own rounding. tanh and its kin have one division among twenty other operations
+ * and plainly divide: measured, that is faster. */
 INLINE vec FN(over_root)(vec m, vec v, vec c, vec e) {
     const vec b = v_fma(v_sqrt(v), c, e);
 #if NNC_REAL == 32
-    const vec y = (vec)(i_set(0x7EF00000) - (ivec)b);
+    const vec y = v_of(i_set(0x7EF00000) - i_of(b));
     const vec w = b * y;
     vec g = K(1.04711699);
     STEP(g, w, -3.09533524);
@@ -52,7 +55,7 @@ INLINE vec FN(over_root)(vec m, vec v, vec c, vec e) {
 }
 #define v_over_root FN(over_root)
 
-/* ---- exponentials ---------------------------------------------------------------------------------------------------- */
+/* ---- exponentials ------------------------------------------------------------------------------------------------ */
 
 /* exp(r) - 1 for |r| <= ln(2)/2: r + r^2 P(r). Relative error of P's part: 2^-26.0 and 2^-55.6 of the result. */
 INLINE vec FN(expm1_small)(vec r) {
@@ -119,8 +122,9 @@ INLINE vec FN(sigmoid_pair)(vec x, vec *other) {
 #define v_sigmoid_pair FN(sigmoid_pair)
 #define v_sigmoid FN(sigmoid)
 
-/* tanh(|x|) = e / (e + 1) with e = (exp(2|x|) - 1) / 2, which keeps its relative accuracy at 0; on the negative side e + 1 would
- * cancel. Beyond the edge tanh rounds to 1. One ln 2 is enough: its error times n < 2^6 does not reach the result. */
+/* tanh(|x|) = e / (e + 1) with e = (exp(2|x|) - 1) / 2, which keeps its relative accuracy at 0; on the negative side
+ * e + 1 would cancel. Beyond the edge tanh rounds to 1. One ln 2 is enough: its error times n < 2^6 does not reach
+ * the result. */
 INLINE vec FN(tanh)(vec x) {
 #if NNC_REAL == 32
     const vec edge = K(9.1);
@@ -131,11 +135,11 @@ INLINE vec FN(tanh)(vec x) {
     const vec t = v_fma(a, K(2 * LOG2_E), K(BIASED)), n = t - K(BIASED);
     const vec q = FN(expm1_small)(v_fma(n, K(-LN_2), a + a)), half = FN(power_of_two)(t) * K(0.5);
     const vec e = v_fma(half, q, half - K(0.5));
-    return (vec)((ivec)(e / (e + K(1))) | ((ivec)x & i_set(I_SIGN)));
+    return v_of(i_of(e / (e + K(1))) | (i_of(x) & i_set(I_SIGN)));
 }
 #define v_tanh FN(tanh)
 
-/* ---- logarithms ------------------------------------------------------------------------------------------------------- */
+/* ---- logarithms -------------------------------------------------------------------------------------------------- */
 
 /* log(1 + x) for 0 <= x <= 1. */
 INLINE vec FN(log1p_unit)(vec x) {
@@ -152,7 +156,8 @@ INLINE vec FN(log1p_unit)(vec x) {
     STEP(p, x, -0.5);
     return v_fma(x * x, p, x);
 #else
-    /* With s = x / (2 + x): 2 atanh(s) = x - (x^2/2 - s (x^2/2 + s^2 P(s^2))), after fdlibm; s^2 <= 1/9. Error 2^-59.4. */
+    /* With s = x / (2 + x): 2 atanh(s) = x - (x^2/2 - s (x^2/2 + s^2 P(s^2))), after fdlibm; s^2 <= 1/9. Error
+     * 2^-59.4. */
     const vec s = x / (x + K(2)), z = s * s, h = x * x * K(0.5);
     vec p = K(0.1701671007796246);
     STEP(p, z, 0.083411814771388829);
@@ -171,11 +176,11 @@ INLINE vec FN(log1p_unit)(vec x) {
 
 /* log(x): 0 gives -inf, below it nan. x = 2^k (1 + f), sqrt(1/2) <= 1 + f < sqrt(2); then as above, s^2 <= 0.0295. */
 INLINE vec FN(log)(vec x) {
-    const ivec tiny = (ivec)(x < v_set(REAL_MIN_NORMAL));
+    const ivec tiny = i_mask(x < v_set(REAL_MIN_NORMAL));
     const vec up = K((ubits)1 << (MANTISSA + 2)), normal = v_select(tiny, x * up, x);
-    const ivec b = (ivec)normal - i_set(SQRT_HALF_BITS);
-    const vec f = (vec)((b & i_set(((ubits)1 << MANTISSA) - 1)) + i_set(SQRT_HALF_BITS)) - K(1);
-    const vec raised = (vec)((ivec)K(ROUNDER) + (b >> MANTISSA)) - K(ROUNDER);
+    const ivec b = i_of(normal) - i_set(SQRT_HALF_BITS);
+    const vec f = v_of((b & i_set(((ubits)1 << MANTISSA) - 1)) + i_set(SQRT_HALF_BITS)) - K(1);
+    const vec raised = v_of(i_of(K(ROUNDER)) + (b >> MANTISSA)) - K(ROUNDER);
     const vec n = v_select(tiny, raised - K(MANTISSA + 2), raised);
     const vec s = f / (f + K(2)), z = s * s, h = f * f * K(0.5);
 #if NNC_REAL == 32
@@ -196,16 +201,16 @@ INLINE vec FN(log)(vec x) {
 #endif
     const vec low = v_fma(n, K(LN2_LOW), s * v_fma(z, p, h));
     vec y = v_fma(n, K(LN2_HIGH), f - (h - low));
-    y = v_select((ivec)(x > v_set(REAL_MAX)), x, y);              /* +inf */
-    y = v_select((ivec)(x > v_zero()), y, (x - x) / v_zero());    /* negative or nan: nan */
-    return v_select((ivec)(x == v_zero()), K(-1) / v_zero(), y);
+    y = v_select(i_mask(x > v_set(REAL_MAX)), x, y);              /* +inf */
+    y = v_select(i_mask(x > v_zero()), y, (x - x) / v_zero());    /* negative or nan: nan */
+    return v_select(i_mask(x == v_zero()), K(-1) / v_zero(), y);
 }
 #define v_log FN(log)
 
-/* ---- the normal distribution ------------------------------------------------------------------------------------------- */
+/* ---- the normal distribution ------------------------------------------------------------------------------------- */
 
-/* Its cumulative distribution (returned) and density at x. The lower tail keeps its relative accuracy:
- * cdf(-a) = exp(-a^2/2) N(a) / D(a), a <= NORMAL_EDGE. N/D is rational with positive coefficients (interpolation at Chebyshev
+/* Its cumulative distribution (returned) and density at x. The lower tail keeps its relative accuracy: cdf(-a) =
+ * exp(-a^2/2) N(a) / D(a), a <= NORMAL_EDGE. N/D is rational with positive coefficients (interpolation at Chebyshev
  * nodes of (a - k) / (a + k), k = 3 and 4); relative error 2^-27.2 and 2^-59.1. */
 INLINE vec FN(normal)(vec x, vec *density) {
     const vec a = v_min(K(NORMAL_EDGE), v_abs(x));
@@ -252,6 +257,6 @@ INLINE vec FN(normal)(vec x, vec *density) {
 #endif
     const vec tail = e * (top / bottom);
     *density = e * K(0.398942280401432677940);
-    return v_select((ivec)(x > v_zero()), K(1) - tail, tail);
+    return v_select(i_mask(x > v_zero()), K(1) - tail, tail);
 }
 #define v_normal FN(normal)

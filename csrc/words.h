@@ -14,6 +14,9 @@
  *     v_select(m, a, b)  lane of a where the ivec mask m is all ones, of b where it is zero
  *     v_load_n(p, n)     the first n lanes from p, the others zero; reads nothing beyond p[n-1]      0 <= n < LANES
  *     v_store_n(p, v, n) the first n lanes to p; writes nothing beyond p[n-1]                        0 <= n < LANES
+ * and may define
+ *     v_list_nonzero(v, p, list)  the places p + i of the lanes i whose bits are not all zero, in order, to list (which has room for
+ *                        LANES); returns how many they are
  *
  * Everything else is built here from those, in IEEE operations of fixed order, and is therefore the same bits on every ISA
  * that has FMA. Nothing here or above may name an ISA.
@@ -57,6 +60,9 @@ typedef real FN(loose) __attribute__((vector_size(VBYTES), may_alias, aligned(si
 #define v_store(p, v) (*(FN(loose) *)(p) = (FN(loose))(v))         /* LANES to p, any alignment */
 #define i_set(x) ((ivec)v_bits_set((ibits)(x)))                    /* all lanes the integer x */
 #define v_zero() v_set(REAL(0))
+#define i_of(v) ((ivec)(v))                                        /* the bits of each lane */
+#define v_of(i) ((vec)(i))                                         /* and back */
+#define i_mask(comparison) ((ivec)(comparison))                    /* all ones where it holds, else zero */
 
 INLINE ivec FN(bits_set)(ibits x) {
     ivec v = {0};

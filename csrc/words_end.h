@@ -1,5 +1,6 @@
-/* words_end.h: takes back everything that is defined per type, so that words.h can be included for the next one. What an ISA
- * file defines once (NNC_ISA, VBYTES, NNC_ACC, NNC_LANES_BY_LOOP, NNC_MINMAX_BY_SELECT) stays. To add: one line per macro. */
+/* words_end.h: takes back everything that is defined per type, so that words.h can be included for the next one.
+ * What an ISA file defines once (NNC_ISA, VBYTES, NNC_ACC, NNC_LANES_BY_LOOP, NNC_MINMAX_BY_SELECT) stays. To add:
+ * one line per macro. */
 
 /* the words of the ISA file */
 #undef NNC_REAL
@@ -33,6 +34,9 @@
 #undef v_store
 #undef i_set
 #undef v_zero
+#undef i_of
+#undef v_of
+#undef i_mask
 #undef v_bits_set
 #undef I_SIGN
 #undef v_abs

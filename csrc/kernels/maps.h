@@ -1,9 +1,10 @@
-/* maps.h: what goes over a matrix element by element or row by row: forward and backward of every activation, and dropout.
+/* maps.h: what goes over a matrix element by element or row by row: forward and backward of every activation, and
+ * dropout.
  *
- * The walks are real functions that take the formula as an argument and are inlined with it; the macros at the end only make
- * one pair of each per row of NNC_ACTIVATION_LIST. Nothing to touch to add an activation. */
+ * The walks are real functions that take the formula as an argument and are inlined with it; the macros at the end
+ * only make one pair of each per row of NNC_ACTIVATION_LIST. Nothing to touch to add an activation. */
 
-/* ---- forward ----------------------------------------------------------------------------------------------------------- */
+/* ---- forward ----------------------------------------------------------------------------------------------------- */
 
 /* y = f(z + bias); where y is not z, z + bias is left in z. with_bias is known when this is compiled. */
 INLINE void FN(walk_forward)(long rows, long cols, real *z, long z_row, const real *bias, real *y, long y_row, vec a,
@@ -45,7 +46,7 @@ INLINE void FN(walk_forward)(long rows, long cols, real *z, long z_row, const re
     }
 NNC_ACTIVATION_LIST(FORWARD_ELEMENTWISE, FORWARD_ROWWISE)
 
-/* ---- backward ---------------------------------------------------------------------------------------------------------- */
+/* ---- backward ---------------------------------------------------------------------------------------------------- */
 
 /* dy = dy * slope(saved) */
 INLINE void FN(walk_backward)(long rows, long cols, real *dy, long dy_row, const real *saved, long saved_row, vec a,
@@ -74,11 +75,11 @@ INLINE void FN(walk_backward)(long rows, long cols, real *dy, long dy_row, const
     }
 NNC_ACTIVATION_LIST(BACKWARD_ELEMENTWISE, BACKWARD_ROWWISE)
 
-/* ---- dropout ----------------------------------------------------------------------------------------------------------- */
+/* ---- dropout ----------------------------------------------------------------------------------------------------- */
 
 /* One hash of (key, row, j / 2) serves two elements, 32 bits each. A dropped nan stays a nan. */
-static void FN(dropout)(long rows, long cols, const void *x_, long x_row, void *y_, long y_row, double rate, uint64_t key,
-                        long row0) {
+static void FN(dropout)(long rows, long cols, const void *x_, long x_row, void *y_, long y_row, double rate,
+                        uint64_t key, long row0) {
     const uint64_t threshold = (uint64_t)(rate * 4294967296.0);
     const real kept = (real)(1 / (1 - rate));
     for (long i = 0; i < rows; i++) {

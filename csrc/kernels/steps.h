@@ -1,12 +1,12 @@
 /* steps.h: what ends and begins the way back: every loss with its gradient, and every optimizer's step.
  *
- * As in maps.h the walks are real functions, inlined with the formula that they are given; the macros make one of each per row
- * of NNC_LOSS_LIST and NNC_OPTIMIZER_LIST. Nothing to touch to add a loss or an optimizer. */
+ * As in maps.h the walks are real functions, inlined with the formula that they are given; the macros make one of
+ * each per row of NNC_LOSS_LIST and NNC_OPTIMIZER_LIST. Nothing to touch to add a loss or an optimizer. */
 
-/* ---- losses ------------------------------------------------------------------------------------------------------------ */
+/* ---- losses ------------------------------------------------------------------------------------------------------ */
 
-INLINE void FN(walk_loss)(long rows, long cols, const real *o, long o_row, const real *t, long t_row, real *dz, long dz_row,
-                          vec scale, double *row_loss, vec (*loss)(vec, vec, vec *), int with_gradient) {
+INLINE void FN(walk_loss)(long rows, long cols, const real *o, long o_row, const real *t, long t_row, real *dz,
+                          long dz_row, vec scale, double *row_loss, vec (*loss)(vec, vec, vec *), int with_gradient) {
     vec gradient;
     if (cols == 1 && o_row == 1 && t_row == 1 && (!with_gradient || dz_row == 1)) {
         for (long i = 0; i < rows; i += LANES) {
@@ -47,10 +47,10 @@ INLINE void FN(walk_loss)(long rows, long cols, const real *o, long o_row, const
     }
 NNC_LOSS_LIST(LOSS_ELEMENTWISE, LOSS_ROWWISE)
 
-/* ---- optimizers -------------------------------------------------------------------------------------------------------- */
+/* ---- optimizers -------------------------------------------------------------------------------------------------- */
 
-/* One step on p and as many slots as `slots` says (known when this is compiled). Where a weight would turn non-finite it and its
- * slots stay as they were. */
+/* One step on p and as many slots as `slots` says (known when this is compiled). Where a weight would turn
+ * non-finite it and its slots stay as they were. */
 INLINE void FN(walk_update)(long rows, long cols, const real *g, long g_row, real *p, real *s0, real *s1, long p_row,
                             const double *coef, int decay, int *trouble,
                             vec (*step)(const vec *, int, vec, vec, vec *, vec *), int slots) {
@@ -66,7 +66,8 @@ INLINE void FN(walk_update)(long rows, long cols, const real *g, long g_row, rea
         for (long j = 0; j < cols; j += LANES) {
             const long k = i * p_row + j, n = cols - j;
             const vec old = FN(get)(p + k, n);
-            const vec old0 = slots > 0 ? FN(get)(s0 + k, n) : v_zero(), old1 = slots > 1 ? FN(get)(s1 + k, n) : v_zero();
+            const vec old0 = slots > 0 ? FN(get)(s0 + k, n) : v_zero();
+            const vec old1 = slots > 1 ? FN(get)(s1 + k, n) : v_zero();
             vec new0 = old0, new1 = old1;
             const vec new = step(c, slots, old, FN(get)(g + i * g_row + j, n), &new0, &new1);
             const ivec good = (ivec)(v_abs(new) <= v_set(REAL_MAX));

@@ -1,4 +1,5 @@
-/* walk.h: the small helpers of every walk over rows: masks, tails, sums. Used by the formulas in ops/ and by maps.h and steps.h. */
+/* walk.h: the small helpers of every walk over rows: masks, tails, sums. Used by the formulas in ops/ and by maps.h
+ * and steps.h. */
 
 /* the mask of the first n lanes, n of any size */
 INLINE ivec FN(first)(long n) {
@@ -29,9 +30,9 @@ INLINE int FN(any)(ivec m) {
     return some != 0;
 }
 
-/* The loop over the SPAN_VECS registers of chains, unrolled so that they stay registers; and the walk of a row in steps of SPAN:
- * body sees the column k, how many n of the LANES from there are
- * the row's, and the chain s; that n == LANES is known when the first loop is compiled. */
+/* The loop over the SPAN_VECS registers of chains, unrolled so that they stay registers; and the walk of a row in
+ * steps of SPAN: body sees the column k, how many n of the LANES from there are the row's, and the chain s; that n
+ * == LANES is known when the first loop is compiled. */
 #if defined(__clang__)
 #define EACH_CHAIN(s) _Pragma("clang loop unroll(full)") for (int s = 0; s < SPAN_VECS; s++)
 #else
@@ -42,7 +43,7 @@ INLINE int FN(any)(ivec m) {
         long j_ = 0;                                                                                                   \
         for (; j_ + SPAN <= (cols); j_ += SPAN) EACH_CHAIN(s) {                                                        \
                 const long k = j_ + s * LANES, n = LANES;                                                              \
-                __VA_ARGS__;                                                                                            \
+                __VA_ARGS__;                                                                                           \
             }                                                                                                          \
         EACH_CHAIN(s) {                                                                                                \
             const long k = j_ + s * LANES, n = (cols) - k;                                                             \

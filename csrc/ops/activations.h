@@ -1,23 +1,24 @@
 /* activations.h: every activation: the rows, and under them each value and slope.
  *
  * To add one: a row, and a pair of functions of the words in words.h and vmath.h:
- *     E row, elementwise:  FN(<name>_value)(z, a) and FN(<name>_slope)(s, a), s being y or z as the row says, a the parameter;
+ *     E row, elementwise:  FN(<name>_value)(z, a) and FN(<name>_slope)(s, a), s: y or z as the row says, a: parameter;
  *     R row, rowwise:      FN(<name>_row)(cols, z, bias, y, exact) and FN(<name>_row_backward)(cols, dy, saved, exact).
- * The drivers that walk a matrix with them are in kernels/maps.h. A nan that comes in must come out as a nan, so that a network
- * that has diverged is seen. Included once without the words (rows only) and once per ISA and type with them (functions). */
+ * The drivers that walk a matrix with them are in kernels/maps.h. A nan that comes in must come out as a nan, so
+ * that a network that has diverged is seen. Included once without the words (rows only) and once per ISA and type
+ * with them (functions). */
 #ifndef NNC_OPS_ACTIVATIONS_H
 #define NNC_OPS_ACTIVATIONS_H
 /*      name        formula, derivative, what the derivative is computed from, initialiser, parameter, its default */
-#define NNC_ACTIVATION_LIST(E, R)                                                                                       \
-    E(identity, "z", "1", NNC_READS_OUTPUT, "glorot", "", 0.0)                                                          \
-    E(relu, "max(0, z)", "1 if y > 0 else 0", NNC_READS_OUTPUT, "he", "", 0.0)                                          \
-    E(leaky_relu, "z if z > 0 else alpha z", "1 if y > 0 else alpha", NNC_READS_OUTPUT, "he", "alpha", 0.01)            \
-    E(tanh, "tanh(z)", "1 - y^2", NNC_READS_OUTPUT, "glorot", "", 0.0)                                                  \
-    E(sigmoid, "1 / (1 + exp(-z))", "y (1 - y)", NNC_READS_OUTPUT, "glorot", "", 0.0)                                   \
-    E(gelu, "z (1 + erf(z / sqrt(2))) / 2", "cdf(z) + z pdf(z), of the normal distribution", NNC_READS_INPUT, "he", "", \
-      0.0)                                                                                                              \
-    E(silu, "z / (1 + exp(-z))", "s + z s (1 - s), s = sigmoid(z)", NNC_READS_INPUT, "he", "", 0.0)                     \
-    E(softplus, "log(1 + exp(z))", "1 - exp(-y)", NNC_READS_OUTPUT, "he", "", 0.0)                                      \
+#define NNC_ACTIVATION_LIST(E, R)                                                                                      \
+    E(identity, "z", "1", NNC_READS_OUTPUT, "glorot", "", 0.0)                                                         \
+    E(relu, "max(0, z)", "1 if y > 0 else 0", NNC_READS_OUTPUT, "he", "", 0.0)                                         \
+    E(leaky_relu, "z if z > 0 else alpha z", "1 if y > 0 else alpha", NNC_READS_OUTPUT, "he", "alpha", 0.01)           \
+    E(tanh, "tanh(z)", "1 - y^2", NNC_READS_OUTPUT, "glorot", "", 0.0)                                                 \
+    E(sigmoid, "1 / (1 + exp(-z))", "y (1 - y)", NNC_READS_OUTPUT, "glorot", "", 0.0)                                  \
+    E(gelu, "z (1 + erf(z / sqrt(2))) / 2", "cdf(z) + z pdf(z), of the normal distribution", NNC_READS_INPUT, "he",    \
+      "", 0.0)                                                                                                         \
+    E(silu, "z / (1 + exp(-z))", "s + z s (1 - s), s = sigmoid(z)", NNC_READS_INPUT, "he", "", 0.0)                    \
+    E(softplus, "log(1 + exp(z))", "1 - exp(-y)", NNC_READS_OUTPUT, "he", "", 0.0)                                     \
     R(softmax, "exp(z) / sum(exp(z))", "dz = y (dy - sum(dy y))", NNC_READS_OUTPUT, "glorot", "", 0.0)
 #endif
 
@@ -38,11 +39,11 @@ INLINE vec FN(relu_value)(vec z, vec a) {
 }
 INLINE vec FN(relu_slope)(vec y, vec a) {
     (void)a;
-    return (vec)((ivec)(y > v_zero()) & (ivec)v_set(REAL(1))); /* the bits of 1 or of 0 */
+    return v_of(i_mask(y > v_zero()) & i_of(v_set(REAL(1)))); /* the bits of 1 or of 0 */
 }
 
-INLINE vec FN(leaky_relu_value)(vec z, vec a) { return v_select((ivec)(z > v_zero()), z, z * a); }
-INLINE vec FN(leaky_relu_slope)(vec y, vec a) { return v_select((ivec)(y > v_zero()), v_set(REAL(1)), a); }
+INLINE vec FN(leaky_relu_value)(vec z, vec a) { return v_select(i_mask(z > v_zero()), z, z * a); }
+INLINE vec FN(leaky_relu_slope)(vec y, vec a) { return v_select(i_mask(y > v_zero()), v_set(REAL(1)), a); }
 
 INLINE vec FN(tanh_value)(vec z, vec a) {
     (void)a;

@@ -3,16 +3,16 @@
  * To add one: a row, and a function that gives the loss and, in *gradient, its derivative:
  *     E row, elementwise:  vec FN(<name>_loss)(o, t, gradient), the loss of each element;
  *     R row, rowwise:      double FN(<name>_row_loss)(cols, o, t, dz, scale, exact), the loss of one row, dz or NULL.
- * o is the network's output, or z (before the activation) where the row names a link: loss and link together are simpler
- * and stay finite for every finite z. Scaling, sums over a row and the walk over a matrix are in kernels/steps.h. Included
- * once without the words (rows only) and once per ISA and type with them (functions). */
+ * o is the network's output, or z (before the activation) where the row names a link: loss and link together are
+ * simpler and stay finite for every finite z. Scaling, sums over a row and the walk over a matrix are in
+ * kernels/steps.h. Included once without the words (rows only) and once per ISA and type with them (functions). */
 #ifndef NNC_OPS_LOSSES_H
 #define NNC_OPS_LOSSES_H
 /*      name, formula of one element (row), its gradient, how elements are reduced, the linked activation or -1 */
-#define NNC_LOSS_LIST(E, R)                                                                                             \
-    E(mse, "(y - t)^2", "2 (y - t)", NNC_MEAN, -1)                                                                      \
-    E(sse, "(y - t)^2", "2 (y - t)", NNC_SUM, -1)                                                                       \
-    R(cross_entropy, "-sum(t log(softmax(z)))", "softmax(z) sum(t) - t", NNC_MEAN_OF_ROWS, NNC_softmax)                 \
+#define NNC_LOSS_LIST(E, R)                                                                                            \
+    E(mse, "(y - t)^2", "2 (y - t)", NNC_MEAN, -1)                                                                     \
+    E(sse, "(y - t)^2", "2 (y - t)", NNC_SUM, -1)                                                                      \
+    R(cross_entropy, "-sum(t log(softmax(z)))", "softmax(z) sum(t) - t", NNC_MEAN_OF_ROWS, NNC_softmax)                \
     E(binary_cross_entropy, "-t log(sigmoid(z)) - (1 - t) log(1 - sigmoid(z))", "sigmoid(z) - t", NNC_MEAN, NNC_sigmoid)
 #endif
 

@@ -1,26 +1,26 @@
 /* optimizers.h: every optimizer: the rows, what it prepares once a step, and one step of a vector of parameters.
  *
- * To add one: a row, nnc_<name>_slots and nnc_<name>_prepare (plain C, double), and FN(<name>_step). hyper[] holds the
- * hyperparameters in the row's order; carry[] lives from step to step and starts as all ones; coef[] is what the steps read,
- * and coef[0] must be the strength of weight decay, which the driver (kernels/steps.h) sets to zero for biases. FN(<name>_state)
- * says from coef how many slots are kept, so that the others are not touched. Included once without the words (rows only), once
- * with NNC_REGISTRY (the plain C) and once per ISA and type with the words. */
+ * To add one: a row, nnc_<name>_slots and nnc_<name>_prepare (plain C, double), and FN(<name>_step). hyper[] holds
+ * the hyperparameters in the row's order; carry[] lives from step to step and starts as all ones; coef[] is what the
+ * steps read, and coef[0] must be the strength of weight decay, which the driver (kernels/steps.h) sets to zero for
+ * biases. FN(<name>_state) says from coef how many slots are kept, so that the others are not touched. Included once
+ * without the words (rows only), once with NNC_REGISTRY (the plain C) and once per ISA and type with the words. */
 #ifndef NNC_OPS_OPTIMIZERS_H
 #define NNC_OPS_OPTIMIZERS_H
 /*      name, class name in Python, formula, source, hyperparameters with their defaults */
-#define NNC_OPTIMIZER_LIST(X)                                                                                           \
-    X(sgd, "SGD", "g += weight_decay p; v = momentum v + g; p -= learning_rate (g + momentum v if nesterov else v)",           \
-      "Sutskever et al. 2013, On the importance of initialization and momentum in deep learning",                       \
-      "learning_rate=0.01 momentum=0 nesterov=0 weight_decay=0")                                                        \
-    X(adam, "Adam",                                                                                                             \
-      "g += weight_decay p; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; "                               \
-      "p -= learning_rate / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + epsilon)",                                     \
-      "Kingma and Ba 2015, Adam: a method for stochastic optimization",                                                 \
-      "learning_rate=0.001 beta1=0.9 beta2=0.999 epsilon=1e-08 weight_decay=0")                                         \
-    X(adamw, "AdamW",                                                                                                            \
-      "p -= learning_rate weight_decay p; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; "                 \
-      "p -= learning_rate / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + epsilon)",                                     \
-      "Loshchilov and Hutter 2019, Decoupled weight decay regularization",                                              \
+#define NNC_OPTIMIZER_LIST(X)                                                                                          \
+    X(sgd, "SGD", "g += weight_decay p; v = momentum v + g; p -= learning_rate (g + momentum v if nesterov else v)",   \
+      "Sutskever et al. 2013, On the importance of initialization and momentum in deep learning",                      \
+      "learning_rate=0.01 momentum=0 nesterov=0 weight_decay=0")                                                       \
+    X(adam, "Adam",                                                                                                    \
+      "g += weight_decay p; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; "                              \
+      "p -= learning_rate / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + epsilon)",                                    \
+      "Kingma and Ba 2015, Adam: a method for stochastic optimization",                                                \
+      "learning_rate=0.001 beta1=0.9 beta2=0.999 epsilon=1e-08 weight_decay=0")                                        \
+    X(adamw, "AdamW",                                                                                                  \
+      "p -= learning_rate weight_decay p; m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; "                \
+      "p -= learning_rate / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + epsilon)",                                    \
+      "Loshchilov and Hutter 2019, Decoupled weight decay regularization",                                             \
       "learning_rate=0.001 beta1=0.9 beta2=0.999 epsilon=1e-08 weight_decay=0.01")
 #endif
 

@@ -1,6 +1,6 @@
-/* avx512_simde.c: isa/avx512.c on a machine without AVX-512, its intrinsics emulated by SIMDe (Debian: libsimde-dev). For checking
- * results, not speed. Compile this instead of csrc/isa/avx512.c with -mavx2 -mfma, and dispatch.c with
- * -D'__builtin_cpu_supports(x)=1' so that it hands the table out. */
+/* avx512_simde.c: isa/avx512.c on a machine without AVX-512, its intrinsics emulated by SIMDe (Debian:
+ * libsimde-dev). For checking results, not speed. Compile this instead of csrc/isa/avx512.c with -mavx2 -mfma, and
+ * dispatch.c with -D'__builtin_cpu_supports(x)=1' so that it hands the table out. */
 #include "nnc.h"
 #include <immintrin.h>
 #define SIMDE_ENABLE_NATIVE_ALIASES

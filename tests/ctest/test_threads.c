@@ -1,0 +1,122 @@
+/* test_threads.c: the team of threads: every index once, barriers that hold, calls from several threads at once, calls within
+ * calls, and a child after fork().
+ *
+ *     cc -O1 -std=gnu11 -Icsrc tests/ctest/test_threads.c csrc/(all).c csrc/isa/(all).c -lm -lpthread
+ *     test_threads            exit code 1 and FAIL lines when something is off */
+#include "nnc.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static atomic_int failures;
+#define CHECK(condition, ...)                                                                                          \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            if (atomic_fetch_add(&failures, 1) < 20) {                                                                 \
+                printf("FAIL line %d: ", __LINE__);                                                                    \
+                printf(__VA_ARGS__);                                                                                   \
+                printf("\n");                                                                                          \
+            }                                                                                                          \
+        }                                                                                                              \
+    } while (0)
+
+enum { MOST = 8, PHASES = 30 };
+
+typedef struct {
+    atomic_int seen[256];
+    int team;
+    long cells[MOST], sums[PHASES];
+} job;
+
+/* Each phase every thread writes its cell, and after the barrier all read all cells: a barrier that lets one through too early
+ * shows as a sum that is not yet, or no longer, that of the phase. */
+static void phases(void *context, int index, nnc_team *team) {
+    job *j = context;
+    const int size = nnc_team_size(team);
+    atomic_fetch_add(&j->seen[index], 1);
+    if (index == 0) j->team = size;
+    for (long phase = 0; phase < PHASES; phase++) {
+        j->cells[index] = phase * (index + 1);
+        nnc_barrier(team);
+        long sum = 0;
+        for (int i = 0; i < size; i++) sum += j->cells[i];
+        CHECK(sum == phase * size * (size + 1) / 2, "phase %ld of a team of %d: %ld", phase, size, sum);
+        nnc_barrier(team);
+    }
+}
+
+static void call(int want, int exact) {
+    job j;
+    memset(&j, 0, sizeof(j));
+    nnc_parallel(want, phases, &j);
+    CHECK(j.team >= 1 && j.team <= (want > 1 ? want : 1), "asked for %d threads, got %d", want, j.team);
+    if (exact) CHECK(j.team == (want > 1 ? want : 1), "asked for %d threads with the pool free, got %d", want, j.team);
+    for (int i = 0; i < 256; i++) CHECK(j.seen[i] == (i < j.team), "index %d ran %d times in a team of %d", i, j.seen[i], j.team);
+}
+
+static void nested(void *context, int index, nnc_team *team) {
+    (void)team;
+    if (index == 0) {
+        call(4, 0);
+        *(int *)context += 1;
+    }
+}
+
+static void *many_calls(void *argument) {
+    for (int i = 0; i < 40; i++) call(1 + i % MOST, 0);
+    return argument;
+}
+
+static void nothing(void *context, int index, nnc_team *team) {
+    (void)index, (void)team;
+    atomic_fetch_add((atomic_int *)context, 1);
+}
+
+static int child_is_well(void) {
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(60); /* a child that waits for workers it does not have is killed */
+        const int before = failures;
+        for (int i = 0; i < 20; i++) call(1 + i % 5, 1);
+        _exit(failures != before);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int main(void) {
+    CHECK(child_is_well(), "a child of a process that never had threads");
+    for (int want = 0; want <= MOST; want++) call(want, 1);
+    for (int i = 0; i < 100; i++) call(1 + (i * 5) % MOST, 1); /* teams that grow and shrink */
+
+    atomic_int runs = 0;
+    for (int i = 0; i < 5000; i++) nnc_parallel(3, nothing, &runs); /* short calls, one after the other */
+    CHECK(runs == 15000, "%d runs", runs);
+    runs = 0;
+    nnc_parallel(100000, nothing, &runs);
+    CHECK(runs >= 1 && runs <= 255, "a team of %d", runs);
+
+    int inner = 0;
+    nnc_parallel(3, nested, &inner); /* the inner call has no pool to go to and runs alone */
+    CHECK(inner == 1, "the inner call ran %d times", inner);
+
+    pthread_t callers[4];
+    for (int i = 0; i < 4; i++) pthread_create(&callers[i], NULL, many_calls, NULL);
+    for (int i = 0; i < 4; i++) pthread_join(callers[i], NULL);
+
+    CHECK(child_is_well(), "a child of a process with threads");
+    call(4, 1); /* and its parent */
+
+    /* a fork while another thread is within a call: the child must not find the pool busy for ever, nor wait for anyone */
+    pthread_create(&callers[0], NULL, many_calls, NULL);
+    for (int i = 0; i < 10; i++) CHECK(child_is_well(), "a child forked during a call");
+    pthread_join(callers[0], NULL);
+
+    CHECK(nnc_cpu_count() >= 1, "%d CPUs", nnc_cpu_count());
+    printf(failures ? "%d failures\n" : "all good\n", failures);
+    return failures != 0;
+}
