@@ -22,14 +22,14 @@ C_FLAGS += ["-O1", "-g"] if DEBUG else ["-O3", "-g0"]
 C_FLAGS += ["-Werror"] if os.environ.get("NNCORE_WERROR") == "1" else []
 LINK_FLAGS = ["-Wl,-s"] if sys.platform == "linux" and not DEBUG else []
 
-HEADERS = glob("csrc/**/*.h", recursive=True)
+HEADERS = glob("csrc/**/*.h", recursive=True) + glob("src/nncore/include/*.h")
 
 
 def extension(name, sources=()):
     return Extension(
         f"nncore.{name}",
         [f"src/nncore/{name}.pyx", *sources],
-        include_dirs=["csrc", numpy.get_include()],
+        include_dirs=["csrc", "src/nncore/include", numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         extra_compile_args=C_FLAGS,
         extra_link_args=[*LINK_FLAGS, "-pthread"],
@@ -51,6 +51,7 @@ setup(
             "nonecheck": DEBUG,
             "cdivision": True,
             "embedsignature": True,
+            "freethreading_compatible": True,
         },
     ),
 )

@@ -278,7 +278,7 @@ cdef class Jacobian(Arena):
         t.X_row = self.plan.inputs
         t.samples = samples
         t.out = <char *>cnp.PyArray_DATA(out)
-        team = wanted if wanted > 0 else default_threads()
+        team = 1 if samples == 1 else wanted if wanted > 0 else default_threads()
         if team > self.threads:
             team = self.threads
         if wanted <= 0 and team > 1:

@@ -80,6 +80,8 @@ cdef extern from "nnc.h" nogil:
     void nnc_shuffle(int64_t n, int64_t *index, uint64_t *state)
 
 cdef extern from "plan.h" nogil:
+    ctypedef struct nncore_plan:
+        pass
     enum: NNC_FULL, NNC_BFLOAT16, NNC_INT8
 
     ctypedef struct nnc_plan_layer:
@@ -88,13 +90,16 @@ cdef extern from "plan.h" nogil:
         double parameter
         const void *weight
         const void *bias
+        const float *scale
     int64_t nnc_plan_bytes(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, int live)
     void nnc_plan_build(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, const void *base, void *block)
+    int nnc_plan_layer_of(const nncore_plan *plan, int i, void *weight, void *bias, float *scale)
 
 cdef const nnc_kernels *kernels(int dtype) noexcept nogil
 cdef int64_t plan_bytes(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, bint live) noexcept nogil
 cdef void plan_build(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, const void *base,
                      void *block) noexcept nogil
+cdef bint plan_layer(const void *plan, int i, void *weight, void *bias, float *scale) noexcept nogil
 cdef void parallel(int want, nnc_work work, void *context) noexcept nogil
 cdef int team_size(nnc_team *team) noexcept nogil
 cdef void barrier(nnc_team *team) noexcept nogil

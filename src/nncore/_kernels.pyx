@@ -131,6 +131,12 @@ cdef void optimizer_prepare(int optimizer, const double *hyper, double *carry, d
     nnc_optimizer_table[optimizer].prepare(hyper, carry, coef)
 
 
+
+def chains(long outputs):
+    """Chains of summation of a layer with so many outputs (nnc.h)."""
+    return nnc_chains(outputs)
+
+
 # ---- plans ----------------------------------------------------------------------------------------------------------------
 
 cdef int64_t plan_bytes(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, bint live) noexcept nogil:
@@ -139,6 +145,9 @@ cdef int64_t plan_bytes(const nnc_kernels *k, int storage, int count, const nnc_
 cdef void plan_build(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, const void *base,
                      void *block) noexcept nogil:
     nnc_plan_build(k, storage, count, layers, base, block)
+
+cdef bint plan_layer(const void *plan, int i, void *weight, void *bias, float *scale) noexcept nogil:
+    return nnc_plan_layer_of(<const nncore_plan *>plan, i, weight, bias, scale)
 
 
 # ---- build ----------------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ cimport numpy as cnp
 from . import _kernels, checks
 from ._arena import aligned
 from ._kernels cimport (NNC_BFLOAT16, NNC_FLOAT32, NNC_FLOAT64, NNC_FULL, NNC_INT8, default_threads, kernels, nnc_kernels,
-                        nnc_plan_layer, nnc_team, parallel, plan_build, plan_bytes, team_size)
+                        nnc_plan_layer, nnc_team, parallel, plan_build, plan_bytes, plan_layer, team_size)
 
 cnp.import_array()
 
@@ -78,15 +78,16 @@ full plan's answers to the sample that `freeze` was given (nan without one)."""
 STORAGES = {"float32": NNC_FULL, "float64": NNC_FULL, "bfloat16": NNC_BFLOAT16, "int8": NNC_INT8}
 
 
-cdef object build(layers, cnp.ndarray parameters, int storage, bint live):
-    # The plan's block of memory, an array. layers as in Arena; parameters of the arithmetic's type, whole.
+cdef object build(layers, cnp.ndarray parameters, int storage, bint live, scales=None):
+    # The plan's block of memory, an array. layers as in Arena; parameters of the arithmetic's type, whole. scales: per layer None or
+    # a float32 array, see nnc_plan_layer.
     cdef:
         const nnc_kernels *k = kernels(NNC_FLOAT32 if parameters.dtype.itemsize == 4 else NNC_FLOAT64)
         int count = len(layers), i
         int64_t at = 0, size = parameters.dtype.itemsize
         char *base = <char *>cnp.PyArray_DATA(parameters)
         nnc_plan_layer *rows = <nnc_plan_layer *>malloc(count * sizeof(nnc_plan_layer))
-        cnp.ndarray memory
+        cnp.ndarray memory, scale
     if rows == NULL:
         raise MemoryError("no memory for the description of the layers")
     try:
@@ -96,6 +97,10 @@ cdef object build(layers, cnp.ndarray parameters, int storage, bint live):
             at += rows[i].inputs * rows[i].outputs
             rows[i].bias = base + at * size if has_bias else NULL
             at += rows[i].outputs if has_bias else 0
+            rows[i].scale = NULL
+            if scales is not None and scales[i] is not None:
+                scale = scales[i]
+                rows[i].scale = <const float *>cnp.PyArray_DATA(scale)
         if at != parameters.size:
             raise ValueError(f"the layers have {at} parameters, the vector holds {parameters.size}")
         memory = aligned(plan_bytes(k, storage, count, rows, live), np.uint8)
@@ -141,7 +146,7 @@ cdef class Predictor:
     def __cinit__(self, *args):
         self.vectorcall = <void *>answer
 
-    def __init__(self, layers, parameters, storage=None):
+    def __init__(self, layers, parameters, storage=None, scales=None, report=None):
         cdef:
             cnp.ndarray vector, memory
             double work = 0
@@ -155,10 +160,30 @@ cdef class Predictor:
         for inputs, outputs, *_ in layers:
             work += <double>inputs * outputs
         self.worth_releasing = work >= WORTH_RELEASING
-        memory = build(layers, vector, STORAGES[self.storage], False)
+        memory = build(layers, vector, STORAGES[self.storage], False, scales)
         self.plan = <const nncore_plan *>cnp.PyArray_DATA(memory)
         self.memory = memory
-        self.report = Report(self.storage, self.plan.bytes, float("nan"), float("nan"))
+        self.report = Report(*report) if report else Report(self.storage, self.plan.bytes, float("nan"), float("nan"))
+
+    def compare(self, X, Y):
+        """Set `report` by the answers Y of another plan or network to the samples X; returns it."""
+        error = np.abs(np.asarray(Y, np.float64) - self(X))
+        self.report = Report(self.storage, self.plan.bytes, float(error.max()), float(error.mean()))
+        return self.report
+
+    def __reduce__(self):
+        # By weights and not by the plan, whose layout is of one instruction set.
+        cdef:
+            int i
+            cnp.ndarray weight, bias, scale
+        pieces, scales = [], []
+        for i, (inputs, outputs, _, _, has_bias, _) in enumerate(self.layers):
+            weight, bias = np.empty((inputs, outputs), self.dtype), np.empty(outputs, self.dtype)
+            scale = np.empty(outputs, np.float32)
+            scaled = plan_layer(self.plan, i, cnp.PyArray_DATA(weight), cnp.PyArray_DATA(bias), <float *>cnp.PyArray_DATA(scale))
+            scales.append(scale if scaled else None)
+            pieces += [weight.reshape(-1), bias] if has_bias else [weight.reshape(-1)]
+        return Predictor, (self.layers, np.concatenate(pieces), self.storage, scales, tuple(self.report))
 
     cdef void run(self, const void *x, void *out) noexcept nogil:
         self.plan.run(self.plan, x, out, NULL)
@@ -265,6 +290,8 @@ cdef object from_vector(Predictor self, PyObject *const *args, Py_ssize_t count,
     if names != NULL:
         for i, name in enumerate(<object>names):
             named[name] = <object>args[count + i]
+    if count > 2 or any(name not in ("x", "out") for name in named):
+        raise TypeError("a Predictor is called as predictor(x) or predictor(x, out)")
     return in_words(self, *given, **named)
 
 

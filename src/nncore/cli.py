@@ -20,6 +20,7 @@ import numpy as np
 import nncore as nn
 
 from . import _kernels, checks, formats, reference
+from .learn import terminal
 
 
 class Command(NamedTuple):
@@ -180,6 +181,7 @@ def _info(options: argparse.Namespace) -> int:
 
 COMMANDS = (
     Command("demo", "train, test, time and save a network on handwritten digits", _demo_arguments, _demo),
+    Command("learn", "watch a network learn, number by number", terminal.add_arguments, terminal.main),
     Command("info", "version, instruction sets, threads, build, names", _info_arguments, _info),
 )
 

@@ -143,7 +143,7 @@ def _save_safetensors(net: Any, path: str) -> None:
         at += len(data)
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the tensors then begin at a multiple of 8 bytes
-    _write_whole(path, [struct.pack("<Q", len(text)), text, *chunks])
+    write_whole(path, [struct.pack("<Q", len(text)), text, *chunks])
 
 
 def _load_safetensors(path: str) -> Network:
@@ -286,7 +286,7 @@ def _parse(data: bytes, path: str) -> dict[str, Any]:
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _write_whole(path: str, chunks: Iterable[bytes]) -> None:
+def write_whole(path: str, chunks: Iterable[bytes]) -> None:
     """Write `chunks` to `path`; at any time, and after any failure, it holds the old bytes or all the new ones."""
     target = os.path.realpath(path)  # a link stays a link, and what it points to is written
     mode = _mode(target, path)

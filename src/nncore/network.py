@@ -14,7 +14,7 @@ from . import _kernels, checks, initializers
 from ._arena import aligned
 from ._engine import Engine
 from ._jacobian import Jacobian
-from ._predictor import Predictor
+from ._predictor import STORAGES, Predictor, Row
 from .gradients import Gradients
 from .history import History
 from .initializers import Init
@@ -100,6 +100,7 @@ class Network:
             self.layers.append(Layer(fan_in, spec, self._parameters, offset))
             offset += count
         self.history: History | None = None
+        self._row = Row(self._core_layers(dropout=False), self._parameters)
         self._idle: list[Engine] = []  # engines for prediction that no call is using
         self._idle_jacobians: list[Jacobian] = []
 
@@ -189,6 +190,10 @@ class Network:
         ValueError, TypeError
             Wrong shape or type, nan or inf in X, an `out` that does not fit.
         """
+        if out is None and threads is None:
+            answer = self._row.answer(X)
+            if answer is not None:
+                return answer
         array, was_1d = checks.as_inputs(X, self.inputs, self.dtype)
         shape = (self.outputs,) if was_1d else (array.shape[0], self.outputs)
         if out is None:
@@ -282,9 +287,66 @@ class Network:
         return trainer.fit(X, y, epochs=epochs, shuffle=shuffle, validation_data=validation_data, stop_loss=stop_loss,
                            progress=progress)  # fmt: skip
 
-    def freeze(self) -> Predictor:
-        """An immutable plan for serving: one sample or many, from any number of threads. See `Predictor`."""
-        return Predictor(self._core_layers(dropout=False), self._parameters)
+    def freeze(
+        self, dtype: DTypeLike | None = None, *, sample: ArrayLike | None = None, max_error: float | None = None
+    ) -> Predictor:
+        """An immutable plan for serving: one sample or many, from any number of threads. See `Predictor`.
+
+        Parameters
+        ----------
+        dtype : {"float32", "float64", "bfloat16", "int8"}, optional
+            How weights are stored; by default as they are. The two small ones take half and a quarter of float32's bytes in
+            layers of more than 32 outputs (narrower ones stay float32, as do biases); arithmetic, inputs and outputs are
+            float32. int8 has one scale per output.
+        sample : array_like, optional
+            Inputs, (n, inputs), of the kind that will be asked: the plan's `report` then says the largest and the mean
+            absolute difference between its answers and the network's.
+        max_error : float, optional
+            Refuse a plan whose largest difference on `sample` is greater.
+
+        Raises
+        ------
+        ValueError
+            An unknown dtype; `max_error` exceeded, or given without `sample`.
+
+        Examples
+        --------
+        >>> net = Network([8, 64, 2], seed=0)
+        >>> net.freeze("int8", sample=np.eye(8), max_error=0.1).report.max_error < 0.1
+        True
+        """
+        name = self.dtype.name if dtype is None else dtype if isinstance(dtype, str) else np.dtype(dtype).name
+        storage = checks.choice("dtype", name, STORAGES)
+        if max_error is not None:
+            checks.non_negative("max_error", max_error)
+            if sample is None:
+                raise ValueError("max_error needs sample=, inputs to measure the error on")
+        predictor = Predictor(self._core_layers(dropout=False), self._parameters, storage)
+        if sample is not None:
+            array, _ = checks.as_inputs(sample, self.inputs, self.dtype, "sample")
+            report = predictor.compare(array, self.predict(array))
+            if max_error is not None and not report.max_error <= max_error:
+                raise ValueError(f"stored as {storage} the answers differ from the network's by up to {report.max_error:.3g} "
+                                 f"(mean {report.mean_error:.3g}) on the sample, more than max_error={max_error:g}")  # fmt: skip
+        return predictor
+
+    def export_c(self, path: str | PathLike[str], name: str | None = None) -> None:
+        """Write the network as one C99 file that needs nothing else: no nncore, no malloc, no threads, re-entrant.
+
+        Parameters
+        ----------
+        path : path
+            Where to; written whole or not at all.
+        name : str, optional
+            Of the function, ``<name>_predict``; a C identifier, by default from the file's name.
+
+        See Also
+        --------
+        nncore.export : what the file holds, and how to test it.
+        """
+        from . import export
+
+        export.export_c(self, path, name)
 
     # ---- looking inside -----------------------------------------------------------------------------------------------
 
@@ -525,11 +587,10 @@ class Network:
 
     def _take_jacobian(self, threads: int | None) -> Jacobian:
         # as _take_engine; given back with _idle_jacobians.append
-        most = max(0 if threads is None else checks.positive_int("threads", threads), _kernels.threads())
         try:
             worker = self._idle_jacobians.pop()
-            if worker.threads >= most:
-                return worker
         except IndexError:
-            pass
-        return Jacobian(self._core_layers(dropout=False), self._parameters, most)
+            worker = Jacobian(self._core_layers(dropout=False), self._parameters, _kernels.threads())
+        if threads is not None and checks.positive_int("threads", threads) > worker.threads:
+            worker = Jacobian(self._core_layers(dropout=False), self._parameters, threads)
+        return worker

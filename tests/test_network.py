@@ -1,0 +1,447 @@
+"""The public face of Network and Trainer: what is accepted, what comes back, what is shared and what is not."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import nncore as nn
+
+
+def small(**keywords):
+    return nn.Network([3, 5, 2], **{"hidden": "tanh", "seed": 1, **keywords})
+
+
+def by_hand(net, X):
+    """The forward pass of a tanh network in numpy."""
+    y = np.asarray(X, np.float64)
+    for layer in net.layers:
+        y = y @ layer.weight.astype(np.float64) + (0 if layer.bias is None else layer.bias.astype(np.float64))
+        y = np.tanh(y) if layer.activation == "tanh" else y
+    return y
+
+
+# ---- shape and weights -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", np.float32, np.dtype("float64")])
+def test_layers_and_sizes(dtype):
+    net = nn.Network([4, nn.Dense(8, "tanh", dropout=0.1), nn.Dense(6, bias=False), 2], output="softmax", dtype=dtype, seed=0)
+    assert net.sizes == [4, 8, 6, 2] and (net.inputs, net.outputs) == (4, 2)
+    assert [layer.activation for layer in net.layers] == ["tanh", "relu", "softmax"]
+    assert [layer.weight.shape for layer in net.layers] == [(4, 8), (8, 6), (6, 2)]
+    assert [None if layer.bias is None else layer.bias.shape for layer in net.layers] == [(8,), None, (2,)]
+    assert [layer.size for layer in net.layers] == [40, 48, 14]
+    assert net.dtype == np.dtype(dtype) and net.layers[0].weight.dtype == net.dtype
+    assert net.loss == "cross_entropy" and net.history is None
+    assert nn.Network([2, 1], output="sigmoid").loss == "binary_cross_entropy"
+    assert nn.Network([2, 1], output="tanh").loss == "mse"
+    assert all(layer.bias is None for layer in nn.Network([2, 3, 1], bias=False).layers)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("sizes", [[1, 1], [3, 5, 2], [7, 13, 11, 3], [100, 1]])
+def test_parameters_are_one_aligned_vector(sizes, dtype):
+    net = nn.Network(sizes, dtype=dtype, seed=0)
+    vector = net.parameters
+    assert vector.ndim == 1 and vector.flags.c_contiguous and vector.flags.writeable
+    assert vector.ctypes.data % 64 == 0
+    assert vector.size == sum((i + 1) * o for i, o in zip(sizes, sizes[1:]))
+    vector[:] = np.arange(vector.size)
+    at = 0
+    for layer in net.layers:
+        for part in (layer.weight, layer.bias):
+            assert np.shares_memory(part, vector) and part.flags.c_contiguous
+            assert np.array_equal(part.ravel(), np.arange(at, at + part.size))
+            at += part.size
+
+
+def test_what_is_written_into_a_view_is_in_the_network():
+    net = small()
+    predict = net.freeze()
+    X = np.eye(3)
+    before = net.predict(X)
+    net.layers[0].weight[1, 2] += 1
+    net.layers[1].bias[:] = [3, -4]
+    np.testing.assert_allclose(net.predict(X), by_hand(net, X), rtol=1e-5, atol=1e-6)
+    assert not np.array_equal(net.predict(X), before)
+    net.layers[1].weight = np.zeros((5, 2))
+    assert np.array_equal(net.predict(X), [[3, -4]] * 3)
+    assert np.array_equal(predict(X), before)  # frozen is frozen
+    net.parameters[:] = 0
+    assert np.array_equal(net.predict(X), np.zeros((3, 2)))
+
+
+def test_views_and_weights_survive_training():
+    net = small()
+    weight, vector, bias = net.layers[0].weight, net.parameters, net.layers[1].bias
+    net.fit(np.eye(3), np.eye(3)[:, :2], epochs=2)
+    assert weight is net.layers[0].weight and vector is net.parameters
+    assert np.shares_memory(weight, net.parameters) and np.any(bias != 0)
+    assert np.array_equal(weight.ravel(), net.parameters[:15])
+
+
+def test_first_weights():
+    net = nn.Network([400, nn.Dense(300, "relu"), nn.Dense(100, "tanh", init="lecun"), nn.Dense(50, init=0.25), 10], seed=1)
+    for layer, limit in zip(net.layers, [np.sqrt(6 / 400), np.sqrt(3 / 300)], strict=False):
+        assert 0.98 * limit < np.abs(layer.weight).max() <= limit
+        assert abs(layer.weight.mean()) < 0.01 * limit
+    assert np.all(net.layers[2].weight == 0.25)
+    assert np.abs(net.layers[3].weight).max() <= np.sqrt(6 / 60)
+    assert all(np.all(layer.bias == 0) for layer in net.layers)
+    drawn = nn.Network([2, 3, 1], init=lambda rng, fan_in, fan_out: np.full((fan_in, fan_out), fan_in + fan_out / 10))
+    assert np.allclose(drawn.layers[0].weight, 2.3) and np.allclose(drawn.layers[1].weight, 3.1)
+
+
+# ---- words about itself ----------------------------------------------------------------------------------------------------------
+
+
+def test_repr_and_summary():
+    net = nn.Network([64, nn.Dense(32, dropout=0.25), nn.Dense(10, bias=False)], output="softmax", seed=0)
+    assert repr(net) == "Network(64-32-10, relu, softmax, 2,400 parameters, float32)"
+    assert repr(net.layers[0]) == "Layer(64 -> 32, relu, dropout=0.25, 2,080 parameters)"
+    assert repr(net.layers[1]) == "Layer(32 -> 10, softmax, no bias, 320 parameters)"
+    summary = net.summary().splitlines()
+    assert summary[0].split() == ["layer", "activation", "weight", "bias", "dropout", "parameters"]
+    assert summary[1].split() == ["1", "relu", "64", "x", "32", "32", "0.25", "2,080"]
+    assert summary[2].split() == ["2", "softmax", "32", "x", "10", "320"]
+    assert summary[3] == "2,400 parameters, 9,600 bytes in float32"
+    assert repr(nn.Dense(8, "leaky_relu", alpha=0.1, bias=False)) == "Dense(8, 'leaky_relu', bias=False, alpha=0.1)"
+    assert "3-5-2" in repr(small().freeze())
+
+
+# ---- copies -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("duplicate", [
+    nn.Network.copy, copy.copy, copy.deepcopy, *(lambda net, p=p: pickle.loads(pickle.dumps(net, p)) for p in range(2, 6)),
+], ids=["copy", "copy.copy", "deepcopy", *(f"pickle {p}" for p in range(2, 6))])  # fmt: skip
+def test_copies_are_whole_and_apart(duplicate):
+    layers = [3, nn.Dense(5, "leaky_relu", alpha=0.2, dropout=0.1, init="lecun"), nn.Dense(2, bias=False)]
+    net = nn.Network(layers, output="sigmoid", dtype="float64", seed=4)
+    net.fit(np.eye(3), np.eye(3)[:, :2], epochs=3, progress=False)
+    other = duplicate(net)
+    assert type(other) is nn.Network and other is not net
+    assert repr(other) == repr(net) and other.summary() == net.summary() and other.describe() == net.describe()
+    assert np.array_equal(other.parameters, net.parameters) and other.parameters.ctypes.data % 64 == 0
+    assert not np.shares_memory(other.parameters, net.parameters)
+    assert np.shares_memory(other.layers[0].weight, other.parameters)
+    assert np.array_equal(other.predict(np.eye(3)), net.predict(np.eye(3)))
+    before = net.parameters.copy()
+    other.layers[0].weight[:] = 9
+    other.fit(np.eye(3), np.eye(3)[:, :2], epochs=2)
+    assert np.array_equal(net.parameters, before) and len(net.history) == 3
+    same, again = duplicate(net), duplicate(net)  # and training them gives the same bits
+    for one in (same, again):
+        one.fit(np.eye(3), np.eye(3)[:, :2], epochs=2)
+    assert np.array_equal(same.parameters, again.parameters)
+
+
+def test_pickles_of_the_rest():
+    predict = small().freeze()
+    assert np.array_equal(pickle.loads(pickle.dumps(predict))(np.eye(3)), predict(np.eye(3)))
+    assert pickle.loads(pickle.dumps(nn.Adam(0.5))) == nn.Adam(0.5)
+
+
+# ---- what predict takes and gives -------------------------------------------------------------------------------------------------
+
+
+def forms(X):
+    """The same numbers in every form that is accepted."""
+    yield "float32", X
+    yield "float64", X.astype("float64")
+    yield "list", X.tolist()
+    yield "tuples", tuple(map(tuple, X.tolist()))
+    yield "list of rows", list(X)
+    yield "Fortran", np.asfortranarray(X)
+    yield "every second row", np.repeat(X, 2, axis=0)[::2]
+    yield "every second column", np.repeat(X, 2, axis=1)[:, ::2]
+    yield "backwards", X[::-1, ::-1].copy()[::-1, ::-1]
+    yield "swapped bytes", X.astype(X.dtype.newbyteorder())
+    yield "subclass", np.asarray(X).view(type("Sub", (np.ndarray,), {}))
+    yield "memoryview", memoryview(X)
+    fixed = X.copy()
+    fixed.flags.writeable = False
+    yield "read-only", fixed
+    raw = np.zeros(X.nbytes + 1, np.uint8)
+    unaligned = raw[1:].view(X.dtype).reshape(X.shape)
+    unaligned[:] = X
+    yield "unaligned", unaligned
+    yield "with __array__", type("Frame", (), {"__array__": lambda self, dtype=None, copy=None: np.array(X, dtype)})()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_whatever_is_array_like(dtype, uniform):
+    X = (uniform((6, 3), 1) * 4).round() / 4  # exact in every type
+    y = (uniform((6, 2), 2) * 4).round() / 4
+    want, gradient = small(dtype=dtype).predict(X), small(dtype=dtype).gradients(X, y).vector
+    trained = small(dtype=dtype)
+    trained.fit(X, y, epochs=2, seed=0)
+    for (name, x_form), (_, y_form) in zip(forms(X.astype("float32")), forms(y.astype("float32")), strict=True):
+        net = small(dtype=dtype)
+        answer = net.predict(x_form)
+        assert type(answer) is np.ndarray and answer.dtype == net.dtype, name
+        assert np.array_equal(answer, want), name
+        assert np.array_equal(net.freeze()(x_form), want), name
+        assert np.array_equal(net.gradients(x_form, y_form).vector, gradient), name
+        net.fit(x_form, y_form, epochs=2, seed=0)
+        assert np.array_equal(net.parameters, trained.parameters), name
+
+
+@pytest.mark.parametrize("kind", ["int8", "int64", "uint16", "bool", "float16", "longdouble"])
+def test_numbers_of_other_types(kind):
+    X = np.array([[0, 1, 1], [1, 0, 1]]).astype(kind)
+    assert np.array_equal(small().predict(X), small().predict(X.astype("float32")))
+
+
+def test_data_frames():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [0.5, 1.5, 2], "b": [1, 2, 3], "c": [True, False, True]}).astype({"c": float})
+    target = pandas.Series([0.0, 1.0, 2.0])
+    net, other = (nn.Network([3, 4, 1], seed=2) for _ in range(2))
+    assert np.array_equal(net.predict(frame), net.predict(frame.to_numpy()))
+    net.fit(frame, target, epochs=2)
+    other.fit(frame.to_numpy(), target.to_numpy(), epochs=2)
+    assert np.array_equal(net.parameters, other.parameters)
+    assert net.predict(frame.iloc[0]).shape == (1,)
+
+
+def test_polars_frames():
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"a": [0.5, 1.5], "b": [1.0, 2.0], "c": [3.0, 4.0]})
+    assert np.array_equal(small().predict(frame), small().predict(frame.to_numpy()))
+
+
+def test_one_dimension_in_one_out():
+    net = small()
+    x = np.array([0.1, -0.2, 0.3])
+    assert net.predict(x).shape == (2,) and net.predict([x]).shape == (1, 2)
+    assert np.array_equal(net.predict(x), net.predict([x])[0])
+    one = nn.Network([1, 4, 1], seed=0)  # one input: a vector is that many samples
+    assert one.predict(np.arange(5)).shape == (5, 1)
+    assert one.predict([0.5]).shape == (1,) and one.predict(0.5).shape == (1,) and one.predict([[0.5]]).shape == (1, 1)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_out_is_written_in_place(dtype, uniform):
+    net = small(dtype=dtype)
+    X = uniform((9, 3), 3)
+    want = net.predict(X)
+    out = np.full((9, 2), np.nan, dtype)
+    assert net.predict(X, out=out) is out and np.array_equal(out, want)
+    frame = np.full((11, 2), 7, dtype)
+    net.predict(X, out=frame[1:10])
+    assert np.array_equal(frame[1:10], want) and np.all(frame[[0, 10]] == 7)
+    single = np.full(2, np.nan, dtype)
+    assert net.predict(X[4], out=single) is single and np.array_equal(single, want[4])
+    predict = net.freeze()
+    ready = np.ascontiguousarray(X, dtype)
+    assert predict(ready, out) is out and np.array_equal(out, want)
+
+
+def test_inputs_are_never_written(uniform):
+    X, y = uniform((20, 3), 1, "float32"), uniform((20, 2), 2, "float32")
+    before = X.copy(), y.copy()
+    net = small()
+    net.fit(X, y, epochs=3, validation_data=0.2)
+    net.predict(X), net.evaluate(X, y), net.gradients(X, y)
+    assert np.array_equal(X, before[0]) and np.array_equal(y, before[1])
+
+
+# ---- evaluate and gradients ---------------------------------------------------------------------------------------------------------
+
+
+def test_evaluate():
+    net = nn.Network([2, 2], output="softmax", seed=0)
+    net.layers[0].weight, net.layers[0].bias = np.eye(2), [0, 0]
+    X = [[1, 0], [0, 1], [2, 0], [0, 3]]
+    found = net.evaluate(X, [0, 1, 1, 1])
+    p = np.exp(X) / np.exp(X).sum(axis=1, keepdims=True)
+    assert found["accuracy"] == 0.75
+    assert found["loss"] == pytest.approx(-np.mean(np.log(p[[0, 1, 2, 3], [0, 1, 1, 1]])), rel=1e-6)
+    assert net.evaluate(X, np.eye(2)[[0, 1, 1, 1]]) == found
+    assert net.evaluate(X, np.eye(2)[[0, 1, 1, 1]], loss="mse")["loss"] == pytest.approx(np.mean((p - np.eye(2)[[0, 1, 1, 1]]) ** 2))
+    line = nn.Network([1, 1], init=2.0, seed=0)
+    assert line.evaluate([0, 1, 2, 3], [0, 2, 4, 6]) == {"loss": 0, "r2": 1}
+    assert line.evaluate([0, 1], [1, 3])["loss"] == 1 and line.evaluate([0, 1], [1, 3], loss="sse")["loss"] == 2
+    assert set(nn.Network([2, 1], output="sigmoid").evaluate(X, [0, 1, 1, 0])) == {"loss", "accuracy"}
+
+
+def test_the_slope_of_a_line_by_hand():
+    net = nn.Network([1, nn.Dense(1, bias=False, init=2.0)], dtype="float64")
+    gradients = net.gradients([0, 1, 2, 3, 4], [0, 4, 8, 12, 16], loss="sse")
+    assert gradients.loss == 120 and gradients.layers[0].weight.tolist() == [[-120]] and gradients.layers[0].bias is None
+    assert gradients.vector.tolist() == [-120] and [g.weight[0, 0] for g in gradients] == [-120]
+    assert "120" in repr(gradients)
+
+
+def test_gradients_are_views_in_the_order_of_parameters(uniform):
+    net = small()
+    gradients = net.gradients(uniform((4, 3)), uniform((4, 2)))
+    at = 0
+    for layer, (dW, db) in zip(net.layers, gradients.layers, strict=True):
+        assert dW.shape == layer.weight.shape and db.shape == layer.bias.shape
+        assert np.array_equal(gradients.vector[at : at + dW.size], dW.ravel())
+        at += dW.size + db.size
+    assert np.shares_memory(gradients.layers[1].bias, gradients.vector) and at == gradients.vector.size
+
+
+# ---- training ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_fit_learns_and_tells():
+    net = nn.Network([2, 8, 1], hidden="tanh", seed=0)
+    X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    history = net.fit(X, y, epochs=600, learning_rate=0.05)
+    assert history is net.history and len(history.loss) == 600 and history.val_loss == []
+    assert history.loss[-1] < 1e-3 < history.loss[0]
+    assert np.abs(net.predict(X)[:, 0] - y).max() < 0.1
+    assert len(history.seconds) == 600 and min(history.seconds) > 0
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity"])
+def test_forms_of_targets_are_the_same_training(output, uniform):
+    X = uniform((12, 3), 1)
+    labels = np.arange(12) % (2 if output != "softmax" else 4)
+    if output == "softmax":
+        targets = [labels, labels.tolist(), labels.astype(float), labels[:, None], labels.astype("uint8"), np.eye(4)[labels]]
+        sizes = [3, 6, 4]
+    else:
+        targets = [labels, labels[:, None], labels.astype(bool), labels.astype("float32").tolist(), np.asfortranarray(labels[:, None])]
+        sizes = [3, 6, 1]
+    trained = []
+    for y in targets:
+        net = nn.Network(sizes, output=output, seed=3)
+        net.fit(X, y, epochs=3, batch_size=5)
+        trained.append(net.parameters)
+    assert all(np.array_equal(parameters, trained[0]) for parameters in trained)
+
+
+@pytest.mark.parametrize("optimizer", [nn.SGD(0.1), nn.SGD(0.1, momentum=0.9, nesterov=True), nn.Adam(0.01), nn.AdamW(0.01)])
+def test_fit_goes_on_where_it_ended(optimizer, uniform):
+    X, y = uniform((50, 3), 1), uniform((50, 2), 2)
+    one, two, parts = (nn.Network([3, nn.Dense(7, "tanh", dropout=0.2), 2], seed=5) for _ in range(3))
+    nn.Trainer(one, optimizer=optimizer, batch_size=8).fit(X, y, epochs=6)
+    trainer = nn.Trainer(two, optimizer=optimizer, batch_size=8)
+    for epochs in (1, 3, 2):
+        trainer.fit(X, y, epochs=epochs)
+    assert np.array_equal(one.parameters, two.parameters) and len(trainer.history) == 6 and trainer.steps == 42
+
+    first = nn.Trainer(parts, optimizer=optimizer, batch_size=8)
+    first.fit(X, y, epochs=2)
+    state = pickle.loads(pickle.dumps(first.state()))
+    saved = pickle.loads(pickle.dumps(parts))
+    first.fit(X, y, epochs=1)  # must not reach into the state that was taken
+    second = nn.Trainer(saved, optimizer=optimizer, batch_size=8)
+    second.restore(state)
+    assert second.steps == 14
+    second.fit(X, y, epochs=4)
+    assert np.array_equal(one.parameters, saved.parameters)
+
+
+def test_fit_of_the_network_starts_anew(uniform):
+    X, y = uniform((20, 3), 1), uniform((20, 2), 2)
+    a, b = small(), small()
+    a.fit(X, y, epochs=2)
+    a.fit(X, y, epochs=2)
+    nn.Trainer(b).fit(X, y, epochs=2)
+    nn.Trainer(b).fit(X, y, epochs=2)
+    assert np.array_equal(a.parameters, b.parameters) and len(a.history) == 2
+
+
+def test_seed_of_a_trainer(uniform):
+    X, y = uniform((40, 3), 1), uniform((40, 2), 2)
+    nets = [small() for _ in range(4)]
+    for net, seed in zip(nets, (None, 1, 7, 7), strict=True):
+        net.fit(X, y, epochs=2, batch_size=3, seed=seed)
+    assert np.array_equal(nets[0].parameters, nets[1].parameters)  # the network's own seed is 1
+    assert np.array_equal(nets[2].parameters, nets[3].parameters)
+    assert not np.array_equal(nets[0].parameters, nets[2].parameters)
+    plain = [small() for _ in range(2)]
+    for net, seed in zip(plain, (1, 7), strict=True):
+        net.fit(X, y, epochs=2, batch_size=3, seed=seed, shuffle=False)
+    assert np.array_equal(plain[0].parameters, plain[1].parameters)
+
+
+def test_batch_size_none_is_everything(uniform):
+    X, y = uniform((40, 3), 1), uniform((40, 2), 2)
+    trainers = [nn.Trainer(small(), batch_size=size) for size in (None, 40, 1000)]
+    for trainer in trainers:
+        trainer.fit(X, y, epochs=3, shuffle=False)
+        assert trainer.steps == 3
+        assert np.array_equal(trainer.net.parameters, trainers[0].net.parameters)
+
+
+def test_online_steps(uniform):
+    X, y = uniform((10, 3), 1), uniform((10, 2), 2)
+    rows, samples = small(), small()
+    by_rows, by_samples = nn.Trainer(rows), nn.Trainer(samples)
+    for i in range(10):
+        loss = by_rows.step(X[i : i + 1], y[i : i + 1])
+        assert isinstance(loss, float)
+        assert by_samples.step(X[i], y[i]) == loss
+    assert np.array_equal(rows.parameters, samples.parameters) and by_rows.steps == 10
+    assert len(by_rows.history) == 0
+
+
+def test_stop_loss():
+    X, y = np.arange(5), 4 * np.arange(5)
+    trainer = nn.Trainer(nn.Network([1, 1], init=2.0, bias=False, dtype="float64"), "sse", nn.SGD(0.01), batch_size=None)
+    history = trainer.fit(X, y, epochs=100, stop_loss=1e-6)
+    assert history.stopped == "stop_loss" and history.loss[-1] <= 1e-6 < history.loss[-2]
+    at_it = trainer.fit(X, y, epochs=5, stop_loss=history.loss[-1])
+    assert at_it.epochs == history.epochs
+    before = trainer.history.epochs
+    assert trainer.fit(X, y, epochs=3).stopped == "" and trainer.history.epochs == before + 3
+
+
+def test_validation_pair(uniform):
+    X, y, V, t = uniform((30, 3), 1), uniform((30, 2), 2), uniform((11, 3), 3), uniform((11, 2), 4)
+    net = small()
+    trainer = nn.Trainer(net)
+    values = [trainer.fit(X, y, epochs=1, validation_data=(V, t)).val_loss[-1]]
+    assert values[0] == net.evaluate(V, t)["loss"]
+    trainer.fit(X, y, epochs=1)
+    history = trainer.fit(X, y, epochs=1, validation_data=(V.tolist(), t))
+    assert len(history.val_loss) == 3 and np.isnan(history.val_loss[1]) and history.val_loss[2] == net.evaluate(V, t)["loss"]
+    assert history["val_r2"][2] == net.evaluate(V, t)["r2"]
+
+
+@pytest.mark.parametrize("part", [0.1, 0.25, 0.5])
+def test_validation_fraction_is_set_aside(part, uniform):
+    X, y = uniform((40, 3), 1), uniform((40, 2), 2)
+    a, b = small(), small()
+    history = a.fit(X, y, epochs=3, batch_size=7, validation_data=part)
+    assert b.fit(X, y, epochs=3, batch_size=7, validation_data=part).val_loss == history.val_loss
+    assert np.array_equal(a.parameters, b.parameters)
+    # what was set aside was not trained on: targets that are wild there change the validation loss alone
+    found = []
+    for i in range(40):
+        wild = y.copy()
+        wild[i] += 1e3
+        c = small()
+        c.fit(X, wild, epochs=1, batch_size=40, validation_data=part)
+        d = small()
+        d.fit(X, y, epochs=1, batch_size=40, validation_data=part)
+        if np.array_equal(c.parameters, d.parameters):
+            found.append(i)
+    assert len(found) == round(40 * part) and found != list(range(len(found)))
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_very_few_samples(rows):
+    for output, y in (("identity", np.ones((rows, 2))), ("softmax", np.zeros(rows, int)), ("sigmoid", np.ones((rows, 2)))):
+        net = small(output=output)
+        history = net.fit(np.ones((rows, 3)), y, epochs=2)
+        assert len(history.loss) == 2 and np.isfinite(net.parameters).all()
+        assert net.evaluate(np.ones((rows, 3)), y)["loss"] < history.loss[0]
+    assert nn.Network([1, 1]).fit([3], [4], epochs=1).epochs == 1
+
+
+def test_save_and_load(tmp_path):
+    net = nn.Network([3, nn.Dense(4, "leaky_relu", alpha=0.3), 2], output="softmax", seed=1, dtype="float64")
+    net.save(tmp_path / "net.safetensors")
+    other = nn.load(tmp_path / "net.safetensors")
+    assert np.array_equal(other.parameters, net.parameters) and other.describe() == net.describe()
+    assert np.array_equal(other.predict(np.eye(3)), net.predict(np.eye(3)))
