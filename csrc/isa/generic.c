@@ -28,7 +28,7 @@ typedef double nnc_generic_f64 __attribute__((vector_size(16), may_alias));
 #define v_fma(a, b, c) ((a) * (b) + (c))
 #endif
 #define v_sqrt(a) __extension__({ vec a_ = (a); EACH(vec, __builtin_sqrtf(a_[i])); })
-#define v_select(m, a, b) ((vec)(((ivec)(a) & (m)) | ((ivec)(b) & ~(m))))
+#define v_select(m, a, b) __extension__({ vec a_ = (a), b_ = (b); ivec m_ = (m); EACH(vec, m_[i] ? a_[i] : b_[i]); })
 #define v_max(a, b) FN(larger)(a, b)
 #define v_min(a, b) FN(smaller)(a, b)
 #define v_load_n(p, n) FN(load_lanes)(p, n)
@@ -45,7 +45,7 @@ typedef double nnc_generic_f64 __attribute__((vector_size(16), may_alias));
 #define v_fma(a, b, c) ((a) * (b) + (c))
 #endif
 #define v_sqrt(a) __extension__({ vec a_ = (a); EACH(vec, __builtin_sqrt(a_[i])); })
-#define v_select(m, a, b) ((vec)(((ivec)(a) & (m)) | ((ivec)(b) & ~(m))))
+#define v_select(m, a, b) __extension__({ vec a_ = (a), b_ = (b); ivec m_ = (m); EACH(vec, m_[i] ? a_[i] : b_[i]); })
 #define v_max(a, b) FN(larger)(a, b)
 #define v_min(a, b) FN(smaller)(a, b)
 #define v_load_n(p, n) FN(load_lanes)(p, n)

@@ -218,12 +218,9 @@ INLINE void FN(row_columns)(const nnc_stage *s, int listed, long first, long k, 
     FN(row_of)(s, s->last_vecs, listed)(k, x, w, s->row, s->panel, z, first > 0, list, count);
 }
 
-INLINE void FN(row_product)(const nnc_stage *s, const real *x, const char *w, real *z) {
+/* The same, zeros left out. Apart, so that layers that do not ask for it do not pay for its list. */
+static __attribute__((noinline)) void FN(row_sparse)(const nnc_stage *s, const real *x, const char *w, real *z) {
     const long k = s->inputs;
-    if (!s->scan) {
-        FN(row_columns)(s, 0, 0, k, x, w, z, NULL, 0);
-        return;
-    }
     int32_t list[NNC_LISTED + LANES];
     const int step = s->chains;
     const long reach = step == 1 ? NNC_LISTED : k; /* the builder asks for no scan where step > 1 and the list is too short */
@@ -271,7 +268,8 @@ static void FN(row)(const nncore_plan *head, const void *x_, void *out_, void *s
     for (const nnc_stage *s = plan->stages; s < plan->stages + plan->count; s++) {
         const real *bias = (const real *)((s->bias_in_plan ? (const char *)plan : base) + s->bias);
         if (s->outputs == 1) v_store(z, FN(row_dot)(s->inputs, x, (const real *)(base + s->weight)));
-        else FN(row_product)(s, x, base + s->weight, z);
+        else if (s->scan) FN(row_sparse)(s, x, base + s->weight, z);
+        else FN(row_columns)(s, 0, 0, s->inputs, x, base + s->weight, z, NULL, 0);
         if (s->storage == NNC_INT8) {
             const real *scale = (const real *)(base + s->scale);
             for (long j = 0; j < s->outputs; j += LANES) v_store(z + j, v_load(z + j) * v_load(scale + j));

@@ -49,11 +49,24 @@ NNC_LOSS_LIST(LOSS_ELEMENTWISE, LOSS_ROWWISE)
 
 /* ---- optimizers -------------------------------------------------------------------------------------------------- */
 
-/* One step on p and as many slots as `slots` says (known when this is compiled). Where a weight would turn
- * non-finite it and its slots stay as they were. */
+/* The step on n <= LANES parameters from p[0] on; returns the lanes that are well. A weight that would turn non-finite is kept; its slots
+ * are not worth keeping: whoever sees trouble starts the optimizer anew. */
+typedef vec (*FN(step_function))(const vec *c, int slots, vec p, vec g, vec *s0, vec *s1);
+INLINE ivec FN(update_lanes)(const vec *c, const real *g, real *p, real *s0, real *s1, long n, FN(step_function) step,
+                             int slots) {
+    const vec old = FN(get)(p, n);
+    vec new0 = slots > 0 ? FN(get)(s0, n) : v_zero(), new1 = slots > 1 ? FN(get)(s1, n) : v_zero();
+    const vec new = step(c, slots, old, FN(get)(g, n), &new0, &new1);
+    const ivec good = (ivec)(v_abs(new) <= v_set(REAL_MAX));
+    FN(put)(p, v_select(good, new, old), n, 1);
+    if (slots > 0) FN(put)(s0, new0, n, 1);
+    if (slots > 1) FN(put)(s1, new1, n, 1);
+    return good;
+}
+
+/* One step on p and as many slots as `slots` says (known when this is compiled). */
 INLINE void FN(walk_update)(long rows, long cols, const real *g, long g_row, real *p, real *s0, real *s1, long p_row,
-                            const double *coef, int decay, int *trouble,
-                            vec (*step)(const vec *, int, vec, vec, vec *, vec *), int slots) {
+                            const double *coef, int decay, int *trouble, FN(step_function) step, int slots) {
     vec c[NNC_COEFS];
     for (int i = 0; i < NNC_COEFS; i++) c[i] = v_set((real)coef[i]);
     if (!decay) c[0] = v_zero();
@@ -62,20 +75,14 @@ INLINE void FN(walk_update)(long rows, long cols, const real *g, long g_row, rea
         rows = 1;
     }
     ivec bad = i_set(0);
-    for (long i = 0; i < rows; i++) {
-        for (long j = 0; j < cols; j += LANES) {
-            const long k = i * p_row + j, n = cols - j;
-            const vec old = FN(get)(p + k, n);
-            const vec old0 = slots > 0 ? FN(get)(s0 + k, n) : v_zero();
-            const vec old1 = slots > 1 ? FN(get)(s1 + k, n) : v_zero();
-            vec new0 = old0, new1 = old1;
-            const vec new = step(c, slots, old, FN(get)(g + i * g_row + j, n), &new0, &new1);
-            const ivec good = (ivec)(v_abs(new) <= v_set(REAL_MAX));
-            bad |= ~good;
-            FN(put)(p + k, v_select(good, new, old), n, 1);
-            if (slots > 0) FN(put)(s0 + k, v_select(good, new0, old0), n, 1);
-            if (slots > 1) FN(put)(s1 + k, v_select(good, new1, old1), n, 1);
-        }
+    for (long i = 0; i < rows; i++, p += p_row, g += g_row) {
+        long j = 0;
+        for (; j + LANES <= cols; j += LANES)
+            bad |= ~FN(update_lanes)(c, g + j, p + j, slots > 0 ? s0 + j : s0, slots > 1 ? s1 + j : s1, LANES, step, slots);
+        if (j < cols)
+            bad |= ~FN(update_lanes)(c, g + j, p + j, slots > 0 ? s0 + j : s0, slots > 1 ? s1 + j : s1, cols - j, step, slots);
+        if (slots > 0) s0 += p_row;
+        if (slots > 1) s1 += p_row;
     }
     if (FN(any)(bad)) *trouble = 1;
 }

@@ -224,6 +224,21 @@ cdef class Engine(Arena):
         for i in range(self.plan.count):
             self.work += self.plan.layers[i].inputs * self.plan.layers[i].outputs
 
+    cdef int raise_if_diverged(self) except -1:
+        # after a stretch: the loss was not finite (nothing was changed then), or a step would have made a weight so (which was
+        # kept, but the optimizer's slots are spoilt: it starts anew)
+        cdef int i
+        if self.job.failed:
+            raise FloatingPointError(f"the loss became {self.job.last_loss}")
+        if self.job.sink.trouble:
+            self.job.sink.trouble = 0
+            for slot in self.slots:
+                slot[:] = 0
+            for i in range(NNC_COEFS):
+                self.job.carry[i] = 1
+            raise FloatingPointError("a weight would have become nan or inf")
+        return 0
+
     cdef int team_for(self, double work, double worth) noexcept:
         # threads for a call of `work` multiplications, where each must have `worth` of them to do
         cdef int most = self.wanted if self.wanted > 0 else default_threads()
@@ -371,11 +386,7 @@ cdef class Engine(Arena):
             loss_sum += j.loss_sum
             at += j.seen
             j.step += j.done
-            if j.failed or j.sink.trouble:
-                trouble = j.sink.trouble
-                j.sink.trouble = 0
-                raise FloatingPointError(
-                    "a weight would have become nan or inf" if trouble else f"the loss became {j.last_loss}")
+            self.raise_if_diverged()
             PyErr_CheckSignals()
             if tick is not None:
                 tick(at / <double>n)
@@ -403,11 +414,7 @@ cdef class Engine(Arena):
         with nogil:
             parallel(team, train_team, j)
         j.step += j.done
-        if j.failed:
-            raise FloatingPointError(f"the loss became {j.last_loss}")
-        if j.sink.trouble:
-            j.sink.trouble = 0
-            raise FloatingPointError("a weight would have become nan or inf")
+        self.raise_if_diverged()
         return j.last_loss
 
     def gradients(self, cnp.ndarray X, y, cnp.ndarray out):
