@@ -11,7 +11,8 @@ import nncore as nn
 
 HIDDEN = [name for name, row in nn.activations().items() if not row.rowwise]
 # more inputs than outputs, and the other way round: the two ways of computing; narrow, wide, deep, without hidden layer
-SIZES = [[1, 1], [3, 2], [2, 3, 1], [12, 64, 64, 6], [64, 32, 10], [3, 50, 70, 40, 5], [100, 300, 7], [33, 1, 2], [5, 260, 270, 9]]
+SIZES = [[1, 1], [3, 2], [2, 3, 1], [12, 64, 64, 6], [64, 32, 10], [3, 50, 70, 40, 5], [100, 300, 7], [33, 1, 2],
+         [5, 260, 270, 9]]  # fmt: skip
 
 
 def made(sizes, hidden="tanh", output="identity", dtype="float64", seed=1):

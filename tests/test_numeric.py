@@ -26,7 +26,8 @@ def one_weight(value=2.0, dtype="float64"):
 def test_the_numbers_of_the_article(dtype, capsys):
     slope = nn.numeric_gradient(one_weight(dtype=dtype), X5, Y5, eps=0.0001, loss="sse", show=True)
     assert slope.loss == 120
-    assert slope.forward[0] == pytest.approx(119.988, abs=5e-4) and slope.backward[0] == pytest.approx(120.012, abs=5e-4)
+    assert slope.forward[0] == pytest.approx(119.988, abs=5e-4)
+    assert slope.backward[0] == pytest.approx(120.012, abs=5e-4)
     assert slope.vector[0] == pytest.approx(-120, abs=1e-8)
     assert slope.layers[0].weight.shape == (1, 1) and slope.layers[0].bias is None
     assert capsys.readouterr().out.splitlines()[-1].split() == ["W1[0,", "0]", "2", "120.012", "119.988", "-120"]
@@ -101,7 +102,9 @@ def test_names_and_places_go_both_ways():
     assert index_of(net, "W1[2][3]") == index_of(net, "W1[2,3]") == 11
 
 
-@pytest.mark.parametrize("wrong", ["W3[0, 0]", "W1[3, 0]", "W1[0]", "b1[0]", "w", "layers[0].bias[0]", 99, -99, "W0[0, 0]"])
+@pytest.mark.parametrize(
+    "wrong", ["W3[0, 0]", "W1[3, 0]", "W1[0]", "b1[0]", "w", "layers[0].bias[0]", 99, -99, "W0[0, 0]"]
+)
 def test_no_such_parameter(wrong):
     with pytest.raises(ValueError, match="parameter"):
         index_of(nn.Network([3, nn.Dense(4, bias=False), 2], seed=0), wrong)
@@ -137,7 +140,12 @@ def test_a_surface():
 
 @pytest.mark.parametrize(
     ("parameter", "values", "words"),
-    [(0, [], "finite numbers"), (0, [np.nan], "finite"), ((0, 0), ([1], [2]), "twice"), ((0, 1), [[1], [2], [3]], "pair")],
+    [
+        (0, [], "finite numbers"),
+        (0, [np.nan], "finite"),
+        ((0, 0), ([1], [2]), "twice"),
+        ((0, 1), [[1], [2], [3]], "pair"),
+    ],
 )
 def test_sweeps_in_words(parameter, values, words):
     net = nn.Network([1, nn.Dense(1, init=2.0)], dtype="float64")

@@ -153,7 +153,8 @@ def test_wide_and_long_are_told_in_few_lines():
 def test_names():
     trace = nn.Network([2, nn.Dense(3, "relu", bias=False), 1], seed=0).trace([1, 2], [3])
     assert trace.keys() == list(trace.arrays)
-    assert "b1" not in trace.keys() and {"x", "W1", "z1", "a1", "W2", "b2", "dx", "db2", "W2_after"} <= set(trace.keys())
+    names = set(trace.keys())
+    assert "b1" not in names and {"x", "W1", "z1", "a1", "W2", "b2", "dx", "db2", "W2_after"} <= names
     with pytest.raises(KeyError, match="unknown array 'dz3'"):
         trace["dz3"]
 

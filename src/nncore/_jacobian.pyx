@@ -4,9 +4,9 @@
     back:   S = f'(zL),    S = (S WL') f'(zL-1), ... one row per output; S W1' is J
 
 Design:
-a) Both give J; which is cheaper follows from the network's shape alone. Ahead reads W as it lies, back packs it transposed.
+a) Both give J; which is cheaper follows from the network's shape alone. Ahead reads W as it lies, back packs it.
 b) The rows of one sample share its activations: kernels read them with a row stride of 0.
-c) Some samples go through a layer together, so that a packed block of W serves them all; their sums are those of one alone.
+c) Some samples go through a layer together, so that a packed block of W serves them all; sums are those of one alone.
 d) One sample from Python costs two checks through numpy's C-API and no allocation with `out`.
 """
 
@@ -339,7 +339,7 @@ cdef class Jacobian(Arena):
         return out
 
     def gradient(self, X, out=None, output=None, weights=None, int threads=0):
-        """(inputs,) for one sample X (inputs,), (n, inputs) for X (n, inputs): of one output, or of a weighted sum of them."""
+        """(inputs,) for one sample X (inputs,), (n, inputs) for X (n, inputs): of one, or a weighted sum of all."""
         cdef cnp.ndarray array, given
         array, single = checks.as_inputs(X, self.plan.inputs, self.parameters.dtype)
         given = self.weights_of_outputs(output, weights, array.shape[0])
@@ -354,7 +354,7 @@ cdef class Jacobian(Arena):
         return out
 
     def weights_of_outputs(self, output, weights, long samples):
-        """What each output counts: (outputs,) for all samples or (samples, outputs), checked, whole, of the network's type."""
+        """What each output counts: (outputs,) for all samples or (samples, outputs), whole, of the network's type."""
         cdef long outputs = self.plan.outputs
         if weights is None:
             if output is None:

@@ -1,7 +1,7 @@
 """One pass of a training step with everything kept: the loops of training, run once, and each array copied out.
 
 Design:
-a) It is the forward, backward and update loops themselves, so that what a trace shows is what a step computes, to the bit.
+a) It is the forward, backward and update loops themselves: what a trace shows is what a step computes, to the bit.
 b) Only two things differ: z has memory of its own in every layer, and the gradient is copied out instead of used up.
 """
 
@@ -59,8 +59,8 @@ cdef class Recorder(Arena):
         z, y, dz : list of ndarray
             (rows, outputs) of each layer.
         losses : ndarray
-            (rows,) float64, each row's share of the loss as the loss's formula has it: a mean over outputs is taken, one over
-            rows is not.
+            (rows,) float64, each row's share of the loss as the loss's formula has it: a mean over outputs is taken,
+            one over rows is not.
         total : float
         vector : ndarray
             Gradient of the parameters, in their order.

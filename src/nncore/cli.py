@@ -179,9 +179,27 @@ def _info(options: argparse.Namespace) -> int:
     return 0
 
 
+# ---- export ----------------------------------------------------------------------------------------------------------
+
+
+def _export_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a saved network, as model.safetensors")
+    parser.add_argument("path", metavar="PATH", help="the C file to write, as ranker.c")
+    parser.add_argument("--name", help="prefix of what the file defines (by default the file's name)")
+
+
+def _export(options: argparse.Namespace) -> int:
+    """Write a saved network as one C99 file that needs nothing else."""
+    net = nn.load(options.model)
+    net.export_c(options.path, options.name)
+    print(f"{options.path}: {net!r}, {os.path.getsize(options.path):,} bytes")
+    return 0
+
+
 COMMANDS = (
     Command("demo", "train, test, time and save a network on handwritten digits", _demo_arguments, _demo),
     Command("learn", "watch a network learn, number by number", terminal.add_arguments, terminal.main),
+    Command("export", "write a saved network as a C file", _export_arguments, _export),
     Command("info", "version, instruction sets, threads, build, names", _info_arguments, _info),
 )
 

@@ -1,7 +1,8 @@
-"""Pictures: a network as nodes and connections, and the loss along one weight or over two. matplotlib, imported when used."""
+"""Pictures: a network as nodes and connections, and the loss along one weight or over two. matplotlib draws them."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,15 +29,15 @@ def _pyplot() -> Any:
 def network(net: Any, x: ArrayLike | None, ax: Any, labels: bool | str) -> Any:
     """What `Network.plot` does, which see.
 
-    Layers stand in columns from left to right. The width and depth of colour of a line follow the weight's size relative
-    to the largest of its layer, so that in a dense layer the strong connections stand out of a pale ground. Biases are
-    written in the nodes of small networks.
+    Layers stand in columns from left to right. The width and depth of colour of a line follow the weight's size
+    relative to the largest of its layer, so that in a dense layer the strong connections stand out of a pale ground.
+    Biases that are not 0 are written in the nodes of small networks.
     """
     plt = _pyplot()
     sizes = net.sizes
     shown = [_shown(n) for n in sizes]
     tallest = max(len(rows) for rows in shown)
-    many = sum(a * b for a, b in zip(sizes, sizes[1:]))
+    many = sum(a * b for a, b in pairwise(sizes))
     write = many <= MOST_LABELS if labels == "auto" else checks.flag("labels", labels)
     between = 3.2 if write else 2.4 if tallest <= 16 else 3.8
     if ax is None:
@@ -105,7 +106,7 @@ def _connections(ax: Any, weight: NDArray[Any], columns: Any, heights: Any, show
     colours = np.empty((drawn.size, 4))
     colours[:, :3] = np.where((drawn[i, j] < 0)[:, None], to_rgb(ORANGE), to_rgb(BLUE))
     colours[:, 3] = np.clip(0.15 * crowd + 0.85 * strength ** (1 + 2.5 * (1 - crowd)), 0.01, 1)
-    ax.add_collection(LineCollection(ends, linewidths=0.3 + most * strength, colors=colours, zorder=1))
+    ax.add_collection(LineCollection(list(ends), linewidths=0.3 + most * strength, colors=colours, zorder=1))
     if write:
         for a in range(drawn.shape[0]):
             for b in range(drawn.shape[1]):
@@ -137,8 +138,9 @@ def _nodes(ax: Any, column: float, heights: NDArray[Any], shown: NDArray[Any], n
         for offset in (-0.6, 0.0, 0.6):
             ax.plot(column, offset * 2 * radius, ".", color=INK, markersize=3, zorder=3)
     if radius > 0.2:
-        for y, i in zip(heights, shown):
-            text = f"{values[i]:.3g}" if values is not None else f"{bias[i]:+.2g}" if bias is not None and bias[i] else ""
+        for y, i in zip(heights, shown, strict=True):
+            written = f"{bias[i]:+.2g}" if bias is not None and bias[i] else ""
+            text = written if values is None else f"{values[i]:.3g}"
             dark = values is not None and abs(values[i]) > 0.6 * (float(np.abs(values).max()) or 1.0)
             ax.text(column, y, text, ha="center", va="center", fontsize=8, color="white" if dark else INK, zorder=5)
 
@@ -177,11 +179,13 @@ def sweep(result: Any, ax: Any, path: ArrayLike | None) -> Any:
 def _curve(result: Any, ax: Any, path: ArrayLike | None) -> None:
     ax.plot(result.values, result.loss, color=BLUE, linewidth=2, zorder=2)
     low = float(np.nanmin(result.loss))
-    ax.plot([result.best], [low], "o", color=INK, markersize=6, zorder=4, label=f"smallest: {low:.4g} at {result.best:.4g}")
+    bottom = f"smallest: {low:.4g} at {result.best:.4g}"
+    ax.plot([result.best], [low], "o", color=INK, markersize=6, zorder=4, label=bottom)
     if path is not None:
         steps = np.asarray(path, np.float64).ravel()
         heights = np.interp(steps, result.values, result.loss, left=np.nan, right=np.nan)
-        ax.plot(steps, heights, ".-", color=ORANGE, linewidth=1, markersize=9, zorder=3, label=f"{len(steps) - 1} steps")
+        count = f"{len(steps) - 1} steps"
+        ax.plot(steps, heights, ".-", color=ORANGE, linewidth=1, markersize=9, zorder=3, label=count)
         _arrows(ax, steps, heights)
     ax.set_xlabel(result.names[0])
     ax.set_ylabel(f"loss ({result.kind})")

@@ -330,7 +330,6 @@ typedef uint@bits@_t ivec;
 #define v_neg(a) (-(a))
 #define v_fnma(a, b, c) v_fma(-(a), b, c)
 #define v_fms(a, b, c) v_fma(a, b, -(c))
-#define v_select(m, a, b) ((m) ? (a) : (b))
 #define v_load(p) (*(p))
 #define i_set(x) ((ivec)(x))
 #define i_mask(comparison) ((ivec)0 - (ivec)(comparison))
@@ -355,8 +354,10 @@ INLINE vec v_of(ivec i) {
     u.i = i;
     return u.v;
 }
-INLINE vec v_max(vec a, vec b) { return a > b ? a : b; }
-INLINE vec v_min(vec a, vec b) { return a < b ? a : b; }
+/* By bits: a condition would keep compilers from turning the loop around it into vectors. */
+INLINE vec v_select(ivec m, vec a, vec b) { return v_of((i_of(a) & m) | (i_of(b) & ~m)); }
+INLINE vec v_max(vec a, vec b) { return v_select(i_mask(a > b), a, b); }
+INLINE vec v_min(vec a, vec b) { return v_select(i_mask(a < b), a, b); }
 INLINE vec v_abs(vec a) { return v_of(i_of(a) & ~I_SIGN); }
 INLINE ivec FN(first)(long n) { return i_mask(n > 0); }
 INLINE vec FN(only)(vec v, long n) { return n > 0 ? v : v_zero(); }

@@ -1,4 +1,4 @@
-"""Gradients without backpropagation: by nudging each parameter both ways. Slow and simple, so that it can be believed."""
+"""Gradients without backpropagation: by nudging each parameter both ways. Slow and simple, and so to be believed."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class GradientCheck:
     worst : str
         Name of the parameter that agrees least.
     error, tolerance : float
-        Its error, |backpropagation - nudging| relative to the larger of the two, and what is allowed. Gradients below
+        Its error, the distance of the two gradients relative to the larger one, and what is allowed. Gradients below
         1 % of the largest are measured against that 1 %.
     checked, parameters : int
         How many parameters were looked at, and how many there are.

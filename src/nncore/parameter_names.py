@@ -1,7 +1,7 @@
 """Names of single weights and biases, and their place in the vector of parameters.
 
-A weight has the name that Python would find it by: ``layers[0].weight[2, 1]`` is the weight from input 2 to unit 1 of the
-first layer. The short form counts layers from 1, as formulas and `Network.trace` do: ``W1[2, 1]``, ``b1[1]``.
+A weight has the name that Python would find it by: ``layers[0].weight[2, 1]`` is the weight from input 2 to unit 1 of
+the first layer. The short form counts layers from 1, as formulas and `Network.trace` do: ``W1[2, 1]``, ``b1[1]``.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def index_of(net: Any, parameter: str | int) -> int:
     >>> index_of(net, "W1[3, 1]"), index_of(net, "layers[1].bias[0]"), index_of(net, -1)
     (7, 12, 12)
     """
-    size = net.parameters.size
+    size = int(net.parameters.size)
     if not isinstance(parameter, str):
         try:
-            index = int(parameter.__index__())
+            index = parameter.__index__()
         except AttributeError:
             raise TypeError(f"parameter must be a name {_HELP}; got {checks.short(parameter)}") from None
         if not -size <= index < size:
@@ -61,12 +61,12 @@ def index_of(net: Any, parameter: str | int) -> int:
         raise ValueError(f"parameter {parameter!r}: that layer has no bias")
     first, second = int(match[3]), None if match[4] is None else int(match[4])
     where = (first,) if second is None else (first, second)
-    if len(where) != array.ndim or any(i >= n for i, n in zip(where, array.shape)):
+    if len(where) != array.ndim or any(i >= n for i, n in zip(where, array.shape, strict=True)):
         raise ValueError(f"parameter {parameter!r}: that {kind} has shape {array.shape}")
     start = sum(earlier.size for earlier in net.layers[:number])
     if kind == "bias":
         return int(start + layer.weight.size + first)
-    return int(start + first * layer.outputs + where[1])
+    return int(start + first * layer.outputs + (second or 0))
 
 
 def name_of(net: Any, index: int, short: bool = False) -> str:

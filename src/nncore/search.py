@@ -38,7 +38,7 @@ class LossSweep:
         self.values: Any = axes[0] if len(axes) == 1 else tuple(axes)
         finite = np.where(np.isfinite(loss), loss, np.inf)
         where = np.unravel_index(int(finite.argmin()), loss.shape)
-        best = tuple(float(axis[i]) for axis, i in zip(axes, where))
+        best = tuple(float(axis[i]) for axis, i in zip(axes, where, strict=True))
         self.best: Any = best[0] if len(best) == 1 else best
 
     def plot(self, ax: Any = None, path: ArrayLike | None = None) -> Any:
@@ -67,15 +67,15 @@ class LossSweep:
 
     def __repr__(self) -> str:
         size = " x ".join(str(n) for n in self.loss.shape)
-        return f"LossSweep({', '.join(self.names)}: {size} values, smallest {self.kind} {np.nanmin(self.loss):.6g} at " + (
-            f"{self.best:g})" if len(self.names) == 1 else f"{self.best[0]:g}, {self.best[1]:g})"
-        )
+        best = f"{self.best:g}" if len(self.names) == 1 else f"{self.best[0]:g}, {self.best[1]:g}"
+        smallest = f"smallest {self.kind} {np.nanmin(self.loss):.6g} at {best}"
+        return f"LossSweep({', '.join(self.names)}: {size} values, {smallest})"
 
 
 def loss_sweep(
     net: Any, X: ArrayLike, y: ArrayLike, parameter: Any, values: Any, *, loss: str | None = None
 ) -> LossSweep:
-    """The loss as one parameter takes each of some values, or as two take every pair: the landscape that training walks.
+    """The loss as one parameter takes each of some values, or as two take every pair: the land that training walks.
 
     Computed in float64; the network is not changed.
 
@@ -85,7 +85,8 @@ def loss_sweep(
     X, y : array_like
         As for `Network.evaluate`.
     parameter : str or int, or a pair of these
-        Name such as ``"W1[0, 0]"`` or ``"layers[0].weight[0, 0]"``, or index into `net.parameters`. A pair gives a surface.
+        Name such as ``"W1[0, 0]"`` or ``"layers[0].weight[0, 0]"``, or index into `net.parameters`. A pair gives a
+        surface.
     values : array_like, or a pair of these
         What to set it to.
     loss : str, optional
@@ -117,7 +118,7 @@ def loss_sweep(
     start, there = tuple(float(at.parameters[i]) for i in places), at()
     result = np.empty([len(axis) for axis in axes])
     for where in np.ndindex(*result.shape):
-        for place, axis, i in zip(places, axes, where):
+        for place, axis, i in zip(places, axes, where, strict=True):
             at.parameters[place] = axis[i]
         result[where] = at()
     return LossSweep([name_of(net, i, short=True) for i in places], axes, result, start, there, at.loss)
@@ -143,9 +144,8 @@ class RandomSearch:
         self.loss = improvements[-1][1] if improvements else float("inf")
 
     def __repr__(self) -> str:
-        return f"RandomSearch({self.trials:,} trials, smallest loss {self.loss:.6g} at trial " + (
-            f"{self.improvements[-1][0]:,})" if self.improvements else "none)"
-        )
+        at = f"{self.improvements[-1][0]:,}" if self.improvements else "none"
+        return f"RandomSearch({self.trials:,} trials, smallest loss {self.loss:.6g} at trial {at})"
 
 
 def random_search(
@@ -162,8 +162,8 @@ def random_search(
 ) -> RandomSearch:
     """Guess every parameter at random, again and again, and keep the best guess.
 
-    It needs no derivative, and is hopeless: to come as close in each of P parameters as in one takes the P-th power of the
-    guesses. The network is not changed; ``net.parameters[:] = found.parameters`` takes the guess.
+    It needs no derivative, and is hopeless: to come as close in each of P parameters as in one takes the P-th power of
+    the guesses. The network is not changed; ``net.parameters[:] = found.parameters`` takes the guess.
 
     Parameters
     ----------

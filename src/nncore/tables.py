@@ -1,7 +1,7 @@
 """Small tables of numbers, as text for a terminal and as HTML for a notebook.
 
-A table is made once and drawn either way, so that the two cannot tell different things. Numbers are written with as many
-digits as are asked for and no more, right-aligned; text is left-aligned.
+A table is made once and drawn either way, so that the two cannot tell different things. Numbers are written with as
+many digits as are asked for and no more, right-aligned; text is left-aligned.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ class Table:
         left = [self._is_text(i) for i in range(len(self.header))]
 
         def line(row: list[str]) -> str:
-            cells = (text.ljust(w) if to_left else text.rjust(w) for text, w, to_left in zip(row, widths, left))
-            return "  ".join(cells).rstrip()
+            places = zip(row, widths, left, strict=True)
+            return "  ".join(text.ljust(w) if to_left else text.rjust(w) for text, w, to_left in places).rstrip()
 
         lines = [self.title, line(self.header), *map(line, self.rows)]
         if self.footer:

@@ -64,12 +64,12 @@ def text_curve(
                 a, b = sorted((rows[column - 1], rows[column]))
                 for row in range(a + 1, b):
                     canvas[row][column] = "*"
-    for px, py in zip(*dots):
+    for px, py in zip(*dots, strict=True):
         canvas[int(row_of(py))][round((px - left) / wide * (width - 1))] = "o"
     labels = [f"{high:.4g}", f"{low:.4g}"]
     margin = max(map(len, labels))
     names = [labels[0], *[""] * (height - 2), labels[1]] if height > 1 else [labels[0]]
-    lines = [f"{name:>{margin}} |{''.join(row)}".rstrip() for name, row in zip(names, canvas)]
+    lines = [f"{name:>{margin}} |{''.join(row)}".rstrip() for name, row in zip(names, canvas, strict=True)]
     start, end = f"{left:.4g}", f"{right:.4g}"
     lines.append(" " * (margin + 1) + "+" + "-" * width)
     lines.append(" " * (margin + 2) + start + end.rjust(width - len(start)))

@@ -62,8 +62,8 @@ class Trace:
     gradients : Gradients
         Of the parameters, as `Network.gradients` gives them.
     before, after : ndarray
-        (P,) parameters in this pass, and after the step: those of the network now, or where the trace took the step itself,
-        those of then.
+        (P,) parameters in this pass, and after the step: those of the network now, or where the trace took the step
+        itself, those of then.
     """
 
     def __init__(self, net: Any, X: NDArray[Any], target: NDArray[Any], loss: str) -> None:
@@ -87,13 +87,13 @@ class Trace:
     @property
     def after(self) -> NDArray[Any]:
         """(P,) the parameters after the step."""
-        return self._net.parameters.copy() if self._after is None else self._after
+        return np.array(self._net.parameters if self._after is None else self._after)
 
     def keep_after(self) -> None:
         """Take the network's parameters of this moment as those after the step, whatever comes later."""
         self._after = self._net.parameters.copy()
 
-    # ---- arrays by name -----------------------------------------------------------------------------------------------
+    # ---- arrays by name ----------------------------------------------------------------------------------------------
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -121,7 +121,7 @@ class Trace:
             raise KeyError(str(checks.unknown("array", name, arrays)))
         return arrays[name]
 
-    # ---- tables -------------------------------------------------------------------------------------------------------
+    # ---- tables ------------------------------------------------------------------------------------------------------
 
     def tables(self) -> list[Table]:
         """The forward pass, the way back, the parameters."""
@@ -156,12 +156,13 @@ class Trace:
         header = ["parameters", "shape", "typical size", "typical slope", *(["typical change"] if moved else [])]
         rows = []
         now, changed = _split(self._net, before), _split(self._net, after)
-        for i, (layer, gradient) in enumerate(zip(self._net.layers, self.gradients.layers)):
+        for i, gradient in enumerate(self.gradients.layers):
             for kind, letter in enumerate("Wb"):
-                if kind and layer.bias is None:
+                old, new = now[i][kind], changed[i][kind]
+                if old is None or new is None:
                     continue
-                row = [f"{letter}{i + 1}", _shape(now[i][kind]), _rms(now[i][kind]), _rms(gradient[kind])]
-                rows.append([*row, *([_rms(changed[i][kind] - now[i][kind])] if moved else [])])
+                row = [f"{letter}{i + 1}", _shape(old), _rms(old), _rms(gradient[kind])]
+                rows.append([*row, *([_rms(new - old)] if moved else [])])
         title = "parameters (typical: the root of the mean square)"
         return Table(title, header, rows, digits=4)
 

@@ -94,7 +94,8 @@ def _table(block: str, style: Style) -> str:
         rows = rows[1:]
     plain_rows = [[_MARKS.sub(lambda m: m[m.lastgroup or 0], cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in plain_rows) for i in range(len(rows[0]))]
-    lines = ["  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in plain_rows]
+    aligned = [[cell.ljust(w) for cell, w in zip(row, widths, strict=True)] for row in plain_rows]
+    lines = [("  " + "  ".join(row)).rstrip() for row in aligned]
     if len(rows) < len(block.splitlines()) - 1:  # it had no header
         return "\n".join(lines)
     rule = "  " + "-" * (sum(widths) + 2 * len(widths) - 2)

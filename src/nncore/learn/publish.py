@@ -1,4 +1,4 @@
-"""The walk as a page of the documentation and as a notebook: ``python -m nncore.learn.publish --docs DIR --notebook FILE``.
+"""The walk as a page of the documentation and as a notebook: ``python -m nncore.learn.publish``, in a checkout.
 
 Both are run from beginning to end while they are written, so that what they show is what came out.
 """
@@ -19,8 +19,9 @@ from . import Code, Step, Text, can_plot, run, steps
 
 PAGE = "from-the-ground-up.md"
 _NOTE = "<!-- Made from the package's own text by `python -m nncore.learn.publish`: change it there, not here. -->"
-_RUN_IT = """You can walk it in three ways: read this page, run `nncore learn` in a terminal, where it waits for you after each
-piece, or open the notebook `examples/from-the-ground-up.ipynb`. All three run the same code."""
+_RUN_IT = """You can walk it in three ways: read it here, run `nncore learn` in a terminal, where it waits for you after
+each piece, or open the notebook `examples/from-the-ground-up.ipynb`. All three run the same code.
+Times are those of the machine that made this page; yours will differ."""
 
 
 def executed() -> list[tuple[Step, list[Any]]]:
@@ -105,8 +106,8 @@ def _png(figure: Any, dpi: int) -> bytes:
 
 
 def skeleton(text: str) -> str:
-    """A text with every number replaced by one sign and runs of spaces by one: what is left to compare where the numbers
-    may differ.
+    """A text with every number replaced by one sign and runs of spaces by one: what is left to compare where the
+    numbers may differ.
 
     Examples
     --------
@@ -128,7 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     images.mkdir(parents=True, exist_ok=True)
     for step, results in walk:
         for block, result in zip(step.blocks, results, strict=True):
-            for figure in result.figures if result else []:
+            for figure in result.figures if isinstance(block, Code) else []:
                 (images / f"{step.number}-{block.plot}.png").write_bytes(_png(figure, 100))
     (docs / PAGE).write_text(page(walk), "utf-8")
     Path(options.notebook).parent.mkdir(parents=True, exist_ok=True)

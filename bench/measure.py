@@ -1,0 +1,112 @@
+"""Rounds: every rival in its own pinned process, measured in turn, many short times, so that what disturbs the machine
+disturbs all of them alike."""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+
+from . import rivals
+from .workloads import TOY
+
+ROOT = Path(__file__).resolve().parents[1]
+THREAD_SETTINGS = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NNCORE_NUM_THREADS"]
+
+
+class Rival:
+    """A worker process; None takes the place of one that cannot take part (see `why_not`)."""
+
+    def __init__(self, name, workload, threads, cpus, seconds):
+        self.name, self.times, self.why_not = name, [], ""
+        environment = {**os.environ, **dict.fromkeys(THREAD_SETTINGS, str(threads)), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        if threads == 1:
+            flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+            environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {flags}".strip()
+        self.process = subprocess.Popen([sys.executable, "-m", "bench.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment)  # fmt: skip
+        answer = self.ask(do="prepare", rival=name, key=workload.key, threads=threads, cpus=cpus, seconds=seconds)
+        self.about = answer or {}
+
+    def ask(self, **words):
+        try:
+            self.process.stdin.write(json.dumps(words) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if line:
+            return json.loads(line)
+        errors = self.process.communicate()[1].strip().splitlines()
+        self.why_not = errors[-1] if errors else f"ended with code {self.process.returncode}"
+        return None
+
+    def round(self):
+        answer = self.ask(do="round")
+        if answer:
+            self.times.append(answer["seconds"])
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.stdin.close()
+            self.process.wait()
+        for stream in (self.process.stdout, self.process.stderr):
+            stream.close()
+
+
+def takes_part(name, workload):
+    """Whether a rival's file has the function; whether its package is there shows when it is started."""
+    text = (Path(rivals.__file__).parent / f"{name}.py").read_text()
+    return f"def {({'train': 'training', 'predict': 'predicting'}).get(workload.table, 'single')}(" in text
+
+
+def measure(workload, names, threads, rounds, seconds, say=print):
+    """One row: {rival: {"median": s, "q1": s, "q3": s, "least": s, "rounds": n}} and what could not take part."""
+    cpus = sorted(os.sched_getaffinity(0))[-threads:] if hasattr(os, "sched_getaffinity") else list(range(threads))
+    crew, absent, versions = [], {}, {}
+    for name in names:
+        if not takes_part(name, workload):
+            continue
+        rival = Rival(name, workload, threads, cpus, seconds)
+        if rival.why_not:
+            absent[name] = rival.why_not
+            say(f"  {name} does not take part: {rival.why_not}")
+            rival.close()
+        else:
+            versions.update(rival.about["versions"])
+            crew.append(rival)
+    try:
+        for turn in range(rounds):
+            for rival in crew[turn % len(crew) :] + crew[: turn % len(crew)]:
+                if threads > 1 and not TOY:
+                    time.sleep(0.25)  # the last one's threads may spin a while
+                rival.round()
+    finally:
+        for rival in crew:
+            rival.close()
+    results = {}
+    for rival in crew:
+        if len(rival.times) == rounds:
+            q1, median, q3 = statistics.quantiles(rival.times, n=4) if rounds > 1 else rival.times * 3
+            results[rival.name] = {"median": median, "q1": q1, "q3": q3, "least": min(rival.times), "rounds": rounds}
+        else:
+            absent[rival.name] = rival.why_not
+    row = {"key": workload.key, "table": workload.table, "net": workload.name, "hidden": workload.hidden,
+           "output": workload.output, "batch": workload.batch, "target": workload.target, "results": results, "absent": absent}  # fmt: skip
+    return row, versions
+
+
+def machine():
+    """What the figures depend on: processor, instruction set, versions."""
+    import nncore
+
+    model = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        lines = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+        model = lines[0] if lines else model
+    return {"cpu": model, "cpus": os.cpu_count(), "isa": nncore.isa(), "system": platform.system(), "arch": platform.machine(),
+            "python": platform.python_version(), "date": datetime.now(timezone.utc).strftime("%Y-%m-%d")}  # fmt: skip

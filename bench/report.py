@@ -1,0 +1,95 @@
+"""docs/performance.md from the records in bench/results. Nothing in that page is typed by hand."""
+
+import json
+from pathlib import Path
+
+from .workloads import TABLES, WORKLOADS
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS, PAGE = ROOT / "bench" / "results", ROOT / "docs" / "performance.md"
+LABELS = {"torch_compile": "torch.compile", "jax": "jax scan", "sklearn": "scikit-learn"}
+
+
+def shown(seconds):
+    """A time in its own unit, three digits."""
+    for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            break
+    else:
+        unit, size = "ns", 1e-9
+    value = seconds / size
+    return f"{value:.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}" if value >= 10 else f"{value:.2f} {unit}"
+
+
+def best_rival(row):
+    """(name, median) of the fastest that is not nncore, or None."""
+    others = {name: found["median"] for name, found in row["results"].items() if name != "nncore"}
+    return min(others.items(), key=lambda item: item[1]) if others else None
+
+
+def table_of(record, table):
+    """The lines of one table, and a sentence for each row where nncore is not ahead."""
+    rows = [row for row in record["rows"] if row["table"] == table]
+    order = {w.key: i for i, w in enumerate(WORKLOADS)}
+    rows.sort(key=lambda row: order.get(row["key"], len(order)))
+    names = [name for name in dict.fromkeys(n for row in rows for n in row["results"]) if name != "nncore"]
+    lines = ["| net | " + ("batch | " if table == "train" else "") + "nncore | " + " | ".join(LABELS.get(n, n) for n in names)
+             + " | nncore / best rival | goal |"]  # fmt: skip
+    lines.append("|---" * (lines[0].count("|") - 1) + "|")
+    behind = []
+    for row in rows:
+        mine, best = row["results"].get("nncore"), best_rival(row)
+        if mine is None or best is None:
+            continue
+        ratio = mine["median"] / best[1]
+        cells = [f"{row['net']} {row['hidden']}" + (" softmax" if row["output"] == "softmax" else "")]
+        cells += [str(row["batch"])] if table == "train" else []
+        cells.append(f"**{shown(mine['median'])}** ± {shown((mine['q3'] - mine['q1']) / 2)}")
+        for name in names:
+            found = row["results"].get(name)
+            cells.append(f"{shown(found['median'])} ± {shown((found['q3'] - found['q1']) / 2)}" if found else "")
+        cells += [f"{ratio:.2f}" if ratio >= 0.095 else f"{ratio:.3f}", f"{row['target']:g}"]
+        lines.append("| " + " | ".join(cells) + " |")
+        if ratio >= 1:
+            behind.append(f"{row['key'].split(' ', 1)[1]}: {LABELS.get(best[0], best[0])} takes {shown(best[1])}, "
+                          f"nncore {shown(mine['median'])} ({ratio:.2f} times as long)")  # fmt: skip
+    return lines, behind
+
+
+def section(name, record):
+    m = record["machine"]
+    threads = "one thread, pinned to one CPU" if record["threads"] == 1 else f"{record['threads']} threads on {record['threads']} CPUs"
+    lines = [f"## {m['cpu']}, {m['isa']}, {threads}", "",
+             f"{m['date']}; Python {m['python']}; " + ", ".join(f"{k} {v}" for k, v in sorted(record["versions"].items())) + ". "
+             f"Record: `bench/results/{name}.json`.", ""]  # fmt: skip
+    for table, title in TABLES.items():
+        if any(row["table"] == table for row in record["rows"]):
+            found, behind = table_of(record, table)
+            lines += [f"### {title}", "", *found, ""]
+            lines += ["nncore is ahead in every row." if not behind else "nncore is **not** ahead here:", ""]
+            lines += [*(f"- {sentence}" for sentence in behind), ""] if behind else []
+    return lines
+
+
+def write():
+    """Write the page; returns its path."""
+    lines = [
+        "# Performance", "",
+        "<!-- Written by `python -m bench --report` from the records in bench/results; do not edit. -->", "",
+        "Every implementation gets the same weights, data and batches, in its best ordinary form (one file each in "
+        "`bench/rivals`); its answer is checked against float64 before anything is timed. Each runs in its own process, pinned, and "
+        "all are measured in turn in many short rounds; a figure is the median of the rounds ± half the distance between their "
+        "quartiles. A training round starts from fresh weights. The goal is the ratio that the project has set itself.", "",
+        "`python -m bench` repeats all of it on your machine, `python -m bench train 8-32-32-1 batch=32` one row.", "",
+    ]  # fmt: skip
+    for path in sorted(RESULTS.glob("*.json")):
+        record = json.loads(path.read_text())
+        if record.get("kind") == "rivals":
+            lines += section(path.stem, record)
+        elif record.get("kind") == "grid":
+            from .grid import section as grid_section
+
+            lines += grid_section(path.stem, record)
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text("\n".join(lines).rstrip() + "\n")
+    return PAGE

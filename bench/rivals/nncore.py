@@ -1,0 +1,56 @@
+"""nncore: Trainer.fit, Network.predict, and the frozen Predictor for one sample."""
+
+import numpy as np
+
+import nncore
+
+from ..workloads import LEARNING_RATE
+
+
+def versions():
+    return {"nncore": nncore.__version__}
+
+
+def network(problem):
+    w = problem.workload
+    net = nncore.Network(list(w.sizes), hidden=w.hidden, output=w.output, seed=0)
+    for layer, (W, b) in zip(net.layers, problem.weights, strict=True):
+        layer.weight, layer.bias = W, b
+    return net
+
+
+class Training:
+    def __init__(self, problem, threads):
+        self.problem, self.threads = problem, threads
+        self.reset()
+
+    def reset(self):
+        self.net = network(self.problem)
+        # with more than one CPU the default decides how many threads pay, as a user would have it
+        self.trainer = nncore.Trainer(self.net, optimizer=nncore.Adam(LEARNING_RATE), batch_size=self.problem.workload.batch,
+                                      threads=1 if self.threads == 1 else None)  # fmt: skip
+
+    def steps(self, order):
+        self.trainer.fit(self.problem.X[order], self.problem.y[order], epochs=1, shuffle=False, progress=False)
+
+    def run(self, epochs):
+        self.trainer.fit(self.problem.X, self.problem.y, epochs=epochs, progress=False)
+
+    def weights(self):
+        return [(layer.weight, layer.bias) for layer in self.net.layers]
+
+
+def training(problem, threads):
+    return Training(problem, threads)
+
+
+def predicting(problem, threads):
+    net = network(problem)
+    out = np.empty((len(problem.X), net.outputs), np.float32)
+    return "predict(X, out)", {"predict": net.predict, "X": problem.X, "out": out, "answer": lambda: out}
+
+
+def single(problem, threads):
+    predict = network(problem).freeze()
+    x, out = np.ascontiguousarray(problem.X[0]), np.empty(problem.workload.sizes[-1], np.float32)
+    return "predict(x, out)", {"predict": predict, "x": x, "out": out, "answer": lambda: out}

@@ -1,0 +1,79 @@
+"""Settings of the documentation: `python -m sphinx -W -b html docs docs/_build/html`, with nncore installed."""
+
+from pathlib import Path
+
+import nncore
+
+project = "nncore"
+author = "The nncore developers"
+copyright = "the nncore developers, MIT licence"
+release = version = nncore.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build", "_generated"]
+templates_path: list[str] = []
+
+html_theme = "furo"
+html_title = "nncore"
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#2a6fbb", "color-brand-content": "#2a6fbb"},
+    "dark_css_variables": {"color-brand-primary": "#7fb2e5", "color-brand-content": "#7fb2e5"},
+}
+
+myst_enable_extensions = ["colon_fence"]
+myst_heading_anchors = 3
+suppress_warnings = ["ref.python"]  # Network here and in reference.py: either is found by its full name
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say them in words
+napoleon_numpy_docstring = True
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+
+
+def _row(cells: list[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    return "\n".join([_row(header), _row(["---"] * len(header)), *map(_row, rows)]) + "\n"
+
+
+def _formula(text: str) -> str:
+    return f"`{text}`"
+
+
+def write_lists(app: object) -> None:
+    """The tables of activations, losses and optimizers, from the core's own rows."""
+    from nncore import _kernels
+
+    folder = Path(__file__).parent / "_generated"
+    folder.mkdir(exist_ok=True)
+    activations = [
+        [_formula(name), _formula(row.formula), _formula(row.derivative), row.init,
+         f"`{row.parameter}`, {row.parameter_default:g}" if row.parameter else ""]
+        for name, row in _kernels.activations().items()
+    ]  # fmt: skip
+    losses = [
+        [_formula(name), _formula(row.formula), _formula(row.gradient), row.link or "", row.reduction.replace("_", " ")]
+        for name, row in _kernels.losses().items()
+    ]
+    optimizers = [
+        [f"{{class}}`nncore.{row.display}`", _formula(row.formula), row.source,
+         ", ".join(f"{key}={value:g}" for key, value in row.defaults.items())]
+        for row in _kernels.optimizers().values()
+    ]  # fmt: skip
+    tables = {
+        "activations": _table(["name", "value", "derivative", "weights start as", "parameter"], activations),
+        "losses": _table(["name", "of one sample or output", "gradient", "goes with output", "over samples"], losses),
+        "optimizers": _table(["settings", "rule", "source", "defaults"], optimizers),
+    }
+    for name, text in tables.items():
+        path = folder / f"{name}.md"
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+
+
+def setup(app: object) -> None:
+    app.connect("builder-inited", write_lists)  # type: ignore[attr-defined]

@@ -1,0 +1,13 @@
+"""Builds against the installed nncore: python setup.py build_ext --inplace, then python -c "import ranker"."""
+
+import nncore
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+setup(
+    name="ranker",
+    ext_modules=cythonize(
+        [Extension("ranker", ["ranker.pyx"], include_dirs=[nncore.get_include()])],
+        compiler_directives={"language_level": 3, "boundscheck": False},
+    ),
+)

@@ -1,0 +1,341 @@
+"""Predictor: the same bits as the network by every way, strict where it says so, without allocation, from many threads."""
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import nncore as nn
+from nncore import _kernels
+
+SIZES = [1, 2, 3, 8, 16, 17, 31, 33, 64, 65, 100, 130, 257]
+
+
+def random_network(rng, dtype=None):
+    names = list(_kernels.activations())
+    hidden = [name for name in names if not _kernels.activations()[name].rowwise]
+    layers = [int(rng.choice([1, 5, 17, 64, 100, 300, 2500]))]
+    for _ in range(rng.integers(1, 4)):
+        layers.append(nn.Dense(int(rng.choice(SIZES)), str(rng.choice(hidden)), bias=bool(rng.random() < 0.7)))
+    if rng.random() < 0.3:
+        layers.append(nn.Dense(7, "softmax"))
+    net = nn.Network(layers, dtype=dtype or str(rng.choice(["float32", "float64"])), seed=int(rng.integers(1 << 30)))
+    net.parameters[:] += rng.normal(size=net.parameters.size).astype(net.dtype) * 0.01
+    return net
+
+
+def inputs(net, rng, rows=13):
+    X = rng.normal(size=(rows, net.inputs)).astype(net.dtype)
+    X[rng.random(X.shape) < rng.choice([0, 0.5, 0.9])] = 0
+    return X
+
+
+# ---- the same answer by every way --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_one_many_and_the_network_have_the_same_bits(isa, seed):
+    rng = np.random.default_rng(seed)
+    net = random_network(rng)
+    X = inputs(net, rng)
+    expected = net.predict(np.concatenate([X, X]))[: len(X)]
+    predict = net.freeze()
+    out = np.full_like(expected, np.nan)
+    for x, y in zip(X, out, strict=True):
+        assert predict(x, y) is y
+    assert out.tobytes() == expected.tobytes()
+    assert predict(X).tobytes() == expected.tobytes()
+    assert predict(X, np.zeros_like(out)).tobytes() == expected.tobytes()
+    assert np.array([predict(x) for x in X]).tobytes() == expected.tobytes()
+    assert np.array([net.predict(x) for x in X]).tobytes() == expected.tobytes()
+    assert np.array([predict(list(x)) for x in X[:2]]).tobytes() == expected[:2].tobytes()
+
+
+def test_all_instruction_sets_with_fma_give_the_same_bits():
+    rng = np.random.default_rng(5)
+    nets = [random_network(rng) for _ in range(10)]
+    found = {}
+    before = _kernels.isa()
+    for name, here in _kernels.isas().items():
+        if here and name != "generic":
+            _kernels.select_isa(name)
+            for i, net in enumerate(nets):
+                for storage in ("float32", "bfloat16", "int8") if net.dtype == np.float32 else (None,):
+                    x = inputs(net, np.random.default_rng(i), 1)[0]
+                    found.setdefault((i, storage), set()).add(net.freeze(storage)(x).tobytes())
+    _kernels.select_isa(before)
+    assert all(len(answers) == 1 for answers in found.values())
+
+
+@pytest.mark.parametrize("tiny", [1e-30, 1e-44])
+@pytest.mark.parametrize("sizes", [[100, 40], [100, 8], [100, 20]])
+def test_leaving_zeros_out_changes_no_sign_of_zero(isa, sizes, tiny):
+    """Products that vanish leave sums of -0, and without a bias the sign of zero is in the answer."""
+    rng = np.random.default_rng(0)
+    for trial in range(30):
+        net = nn.Network(sizes, bias=False, seed=trial)
+        net.parameters[:] = rng.choice([-tiny, tiny, -1.0], size=net.parameters.size, p=[0.5, 0.4, 0.1])
+        x = np.where(rng.random(100) < 0.03, np.float32(tiny), 0).astype(np.float32) * rng.choice([-1, 1], 100).astype("f4")
+        expected = net.predict(np.array([x, x]))[0]
+        assert net.freeze()(x).tobytes() == expected.tobytes()
+
+
+def test_zeros_are_not_left_out_where_weights_are_infinite(isa):
+    net = nn.Network([200, 40], seed=0)
+    net.layers[0]._weight[7, 3] = np.inf
+    x = np.zeros(200, np.float32)
+    x[0] = 1
+    assert np.isnan(net.freeze()(x)[3])
+
+
+def test_later_changes_do_not_reach_it_but_reach_the_network():
+    net = nn.Network([4, 8, 2], seed=0)
+    predict, x = net.freeze(), np.ones(4, np.float32)
+    before = predict(x)
+    assert before.tobytes() == net.predict(x).tobytes()
+    net.layers[0].weight[:] *= 2
+    assert predict(x).tobytes() == before.tobytes()
+    assert net.predict(x).tobytes() == net.predict(np.array([x, x]))[0].tobytes() != before.tobytes()
+
+
+def test_x_may_be_out():
+    net = nn.Network([40, 40], seed=0)
+    x = np.linspace(-1, 1, 40, dtype=np.float32)
+    expected = net.predict(x)
+    net.freeze()(x, x)
+    assert x.tobytes() == expected.tobytes()
+
+
+def test_an_input_that_is_nan_gives_nan():
+    predict = nn.Network([3, 8, 2], seed=0).freeze()
+    assert np.isnan(predict([np.nan, 0, 0])).all()
+    assert np.isnan(predict(np.array([np.nan, 0, 0], np.float32))).all()
+
+
+def test_network_wider_than_the_stack_allows():
+    net = nn.Network([3, 50_000, 2], seed=0)
+    X = np.eye(3, dtype=np.float32)
+    expected = net.predict(X)
+    predict = net.freeze()
+    assert predict.ctypes.scratch > 256 * 1024
+    assert predict(X).tobytes() == expected.tobytes()
+    assert np.array([predict(x) for x in X]).tobytes() == expected.tobytes()
+    assert np.array([net.predict(x) for x in X]).tobytes() == expected.tobytes()
+
+
+# ---- small weights -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("storage, most", [("bfloat16", 2**-8), ("int8", 2**-6)])
+@pytest.mark.parametrize("sizes", [[50, 200, 100, 10], [64, 33], [300, 100, 100], [70, 130, 1], [5, 6, 7]])
+def test_small_weights_are_close_and_one_is_as_many(isa, storage, most, sizes):
+    net = nn.Network(sizes, hidden="tanh", seed=1)
+    X = np.random.default_rng(0).normal(size=(40, sizes[0])).astype(np.float32)
+    predict = net.freeze(storage, sample=X)
+    answers = predict(X)
+    assert np.array([predict(x) for x in X]).tobytes() == answers.tobytes()
+    error = np.abs(answers - net.predict(X))
+    assert predict.report.max_error == error.max() < most * 8 * np.abs(net.predict(X)).max()
+    assert predict.report.mean_error == pytest.approx(error.mean())
+    assert predict.report.storage == predict.storage == storage
+    full = net.freeze().report.bytes
+    if sum(n > 32 for n in sizes[1:]) and sizes[0] * sizes[1] > 9000:
+        assert predict.report.bytes < full * (0.65 if storage == "bfloat16" else 0.45)
+
+
+def test_int8_is_within_half_a_step_of_each_weight():
+    net = nn.Network([64, 40], init=0.0, bias=False, seed=0)
+    net.parameters[:] = np.random.default_rng(0).normal(size=net.parameters.size) * np.tile(10.0 ** np.arange(-20, 20), 64)
+    got = net.freeze("int8")(np.eye(64, dtype=np.float32))
+    step = np.abs(net.layers[0].weight).max(axis=0) / 127
+    assert (np.abs(got - net.layers[0].weight) <= step * 0.5001).all()
+
+
+def test_bfloat16_rounds_to_nearest():
+    net = nn.Network([64, 40], bias=False, seed=0)
+    got = net.freeze("bfloat16")(np.eye(64, dtype=np.float32))
+    assert (np.abs(got - net.layers[0].weight) <= np.abs(net.layers[0].weight) * 2**-8).all()
+
+
+def test_freeze_refuses_what_is_too_coarse():
+    net = nn.Network([50, 100, 3], seed=0)
+    X = np.random.default_rng(0).normal(size=(20, 50))
+    with pytest.raises(ValueError, match="max_error"):
+        net.freeze("int8", sample=X, max_error=1e-9)
+    with pytest.raises(ValueError, match="needs sample"):
+        net.freeze("int8", max_error=1)
+    with pytest.raises(ValueError, match="did you mean 'int8'"):
+        net.freeze("int9")
+    assert net.freeze("int8", sample=X, max_error=1).report.max_error > 0
+    assert net.freeze(sample=X, max_error=0).report.max_error == 0
+    net.layers[0]._weight[0, 0] = np.inf
+    with pytest.raises(ValueError, match="finite"):
+        net.freeze("int8")
+
+
+@pytest.mark.parametrize("storage", ["float32", "float64", "bfloat16", "int8"])
+def test_pickled_on_one_instruction_set_it_is_the_same_on_another(storage):
+    net = nn.Network([70, 100, 20, 40, 1], hidden="gelu", seed=3)
+    X = np.random.default_rng(0).normal(size=(9, 70))
+    before, answers = _kernels.isa(), {}
+    for name, here in _kernels.isas().items():
+        if here:
+            _kernels.select_isa(name)
+            predict = net.freeze(storage, sample=X)
+            answers[name] = pickle.dumps(predict), predict(X).tobytes(), predict.report
+    for name, (_, expected, _) in answers.items():
+        _kernels.select_isa(name)
+        for data, _, report in answers.values():
+            again = pickle.loads(data)
+            assert again(X).tobytes() == expected and again.report == report
+    _kernels.select_isa(before)
+
+
+# ---- strict ------------------------------------------------------------------------------------------------------------
+
+NET = nn.Network([4, 8, 2], seed=0)
+X32, OUT32 = np.ones(4, np.float32), np.full(2, 7, np.float32)
+
+
+def read_only():
+    out = np.empty(2, np.float32)
+    out.flags.writeable = False
+    return out
+
+
+def unaligned(n):
+    return np.zeros(4 * n + 1, np.uint8)[1:].view(np.float32)
+
+
+@pytest.mark.parametrize(
+    "x, out, error, words",
+    [
+        ([1, 2, 3, 4], OUT32, TypeError, r"np.ascontiguousarray\(x, np.float32\)"),
+        (np.ones(4), OUT32, TypeError, r"dtype float64.*np.ascontiguousarray\(x, np.float32\)"),
+        (np.ones(4, ">f4"), OUT32, TypeError, "ascontiguousarray"),
+        (np.ones(8, np.float32)[::2], OUT32, ValueError, "not C-contiguous.*ascontiguousarray"),
+        (np.ones(3, np.float32), OUT32, ValueError, r"shape \(3,\)"),
+        (np.ones((2, 2, 4), np.float32), OUT32, ValueError, "shape"),
+        (np.ones((0, 4), np.float32), OUT32, ValueError, "shape"),
+        (unaligned(4), OUT32, ValueError, "aligned"),
+        (X32, np.empty(3, np.float32), ValueError, r"np.empty\(\(2,\), np.float32\)"),
+        (X32, np.empty(2), TypeError, r"np.empty\(\(2,\), np.float32\)"),
+        (X32, [0, 0], TypeError, r"np.empty\(\(2,\), np.float32\)"),
+        (X32, read_only(), ValueError, "read-only"),
+        (X32, np.empty(4, np.float32)[::2], ValueError, "not C-contiguous"),
+        (X32, unaligned(2), ValueError, "aligned"),
+        (np.ones((3, 4), np.float32), np.empty((2, 2), np.float32), ValueError, r"np.empty\(\(3, 2\), np.float32\)"),
+    ],
+)
+def test_with_out_it_is_strict(x, out, error, words):
+    before = out.tobytes() if isinstance(out, np.ndarray) else None
+    with pytest.raises(error, match=words):
+        NET.freeze()(x, out)
+    assert before is None or out.tobytes() == before
+
+
+def test_calls_by_name_and_wrong_calls():
+    predict = NET.freeze()
+    out = np.empty(2, np.float32)
+    assert predict(x=X32, out=out) is out and predict(X32, out=out) is out and predict(X32, None).shape == (2,)
+    assert predict.__call__(X32, out) is out
+    for call in (lambda: predict(), lambda: predict(X32, out, 1), lambda: predict(X32, y=out), lambda: predict(X32, x=X32)):
+        with pytest.raises(TypeError):
+            call()
+
+
+def test_what_is_array_like_is_taken_without_out():
+    predict, expected = NET.freeze(), NET.predict(np.ones((3, 4)))
+    for X in (np.ones((3, 4)), np.ones((3, 4), int), [[1] * 4] * 3, np.ones((3, 4), ">f4"), np.ones((6, 4))[::2]):
+        assert predict(X).tobytes() == expected.tobytes()
+    assert predict(np.ones((1, 4), np.float32)).shape == (1, 2)
+    with pytest.raises(ValueError, match="takes 4 inputs"):
+        predict(np.ones((3, 5)))
+
+
+def test_memory_that_x_and_out_share_is_refused_for_many():
+    both = np.ones((4, 4), np.float32)
+    with pytest.raises(ValueError, match="share memory"):
+        nn.Network([4, 4], seed=0).freeze()(both, both)
+
+
+# ---- threads and memory ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", [[17, 64, 64, 6], [784, 256, 10]])
+def test_many_threads_share_one(sizes):
+    net = nn.Network(sizes, seed=0)
+    predict = net.freeze()
+    X = np.random.default_rng(0).normal(size=(200, sizes[0])).astype(np.float32)
+    expected = predict(X)
+    wrong = []
+
+    def work(start):
+        out = np.empty(sizes[-1], np.float32)
+        for i in range(2000):
+            row = (start + i) % len(X)
+            if predict(X[row], out).tobytes() != expected[row].tobytes():
+                wrong.append(row)
+
+    threads = [threading.Thread(target=work, args=(31 * i,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+COUNTER = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stddef.h>
+static long calls;
+long malloc_calls(void) { return calls; }
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
+void *malloc(size_t n) { calls++; return __libc_malloc(n); }
+void *calloc(size_t a, size_t b) { calls++; return __libc_calloc(a, b); }
+void *realloc(void *p, size_t n) { calls++; return __libc_realloc(p, n); }
+void *memalign(size_t a, size_t n) { calls++; return __libc_memalign(a, n); }
+void *aligned_alloc(size_t a, size_t n) { calls++; return __libc_memalign(a, n); }
+int posix_memalign(void **p, size_t a, size_t n) { calls++; *p = __libc_memalign(a, n); return *p ? 0 : 12; }
+"""
+COUNTING = """
+import ctypes, itertools
+import numpy as np, nncore as nn
+count = ctypes.CDLL(None).malloc_calls
+count.restype = ctypes.c_long
+for sizes, storage in [([17, 64, 64, 6], None), ([784, 256, 10], None), ([8, 16, 1], None), ([300, 300, 40, 2], "int8"), ([300, 90, 2], "bfloat16")]:
+    predict = nn.Network(sizes, seed=0).freeze(storage)
+    x, out = np.ones(sizes[0], np.float32), np.empty(sizes[-1], np.float32)
+    X, OUT = np.ones((5, sizes[0]), np.float32), np.empty((5, sizes[-1]), np.float32)
+    times = itertools.repeat(None, 1000)
+    predict(x, out), predict(X, OUT), count()
+    before = count()
+    for _ in times:
+        predict(x, out)
+    one = count() - before
+    before = count()
+    list_of_calls = [np.empty(1000) for _ in range(3)]
+    seen = count() - before
+    print(sizes, storage, one)
+    assert seen > 0, "the counter does not count"
+    assert one <= 1, (sizes, storage, one)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts by LD_PRELOAD on glibc")
+def test_with_out_nothing_is_allocated(tmp_path):
+    """Counted from outside: a library between the program and malloc. Python's own small objects are made malloc's too."""
+    (tmp_path / "counter.c").write_text(COUNTER)
+    library = tmp_path / "counter.so"
+    compiler = os.environ.get("CC", "cc")
+    made = subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", library, tmp_path / "counter.c"], capture_output=True)
+    if made.returncode:
+        pytest.skip(f"no C compiler, or not glibc: {made.stderr.decode()[:200]}")
+    env = dict(os.environ, LD_PRELOAD=str(library), PYTHONMALLOC="malloc", PYTHONPATH=os.pathsep.join(sys.path))
+    run = subprocess.run([sys.executable, "-c", COUNTING], env=env, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
