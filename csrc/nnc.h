@@ -81,7 +81,7 @@ typedef struct nnc_kernels {
                    void *c, long c_row, int chains, int add);
     /* C (m,1) = A (m,k) b (k): one output; SPAN interleaved chains. A's rows are contiguous. Writes c[i*c_row] only. */
     void (*matvec)(long m, long k, const void *a, long a_row, const void *b, void *c, long c_row);
-    /* Panels of nr columns, zero-padded: dst[j/nr][p][j%nr] = src[p*src_row + j], and with pack_t = src[j*src_row + p]. */
+    /* Panels of nr columns, garbage beyond column n: dst[j/nr][p][j%nr] = src[p*src_row + j], and with pack_t = src[j*src_row + p]. */
     void (*pack)(long k, long n, const void *src, long src_row, void *dst);
     void (*pack_t)(long k, long n, const void *src, long src_row, void *dst);
 

@@ -17,7 +17,7 @@ cdef class Predictor:
         const nncore_plan *plan         # lives as long as the Predictor does
         void *vectorcall                # what Python calls, see _predictor.pyx
         void *descr                     # of the arrays it takes: the type's one descriptor
-        bint worth_releasing            # a sample takes long enough to let other threads have the GIL meanwhile
+        double work                     # multiplications per sample
         readonly object layers, dtype, storage, report
         object memory
     # out (outputs) = network(x (inputs)), in the network's type; nothing is checked. See nncore.h for scratch.

@@ -52,12 +52,17 @@ cdef extern from *:
                PyArray_DIMS((PyArrayObject *)array)[0] > 0;
     }
     static inline void *data_of(PyObject *array) { return PyArray_DATA((PyArrayObject *)array); }
+    static inline int apart(PyObject *a, PyObject *b) {
+        const char *p = data_of(a), *q = data_of(b);
+        return p + PyArray_NBYTES((PyArrayObject *)a) <= q || q + PyArray_NBYTES((PyArrayObject *)b) <= p;
+    }
     static inline Py_ssize_t rows_of(PyObject *array) { return PyArray_DIMS((PyArrayObject *)array)[0]; }
     """
     void set_vectorcall(PyTypeObject *type, Py_ssize_t offset)
     bint lies_right(PyObject *array, void *descr, int flags) noexcept
     bint is_vector(PyObject *array, Py_ssize_t n) noexcept
     bint is_matrix(PyObject *array, Py_ssize_t n) noexcept
+    bint apart(PyObject *a, PyObject *b) noexcept
     void *data_of(PyObject *array) noexcept
     Py_ssize_t rows_of(PyObject *array) noexcept
     Py_ssize_t PyVectorcall_NARGS(size_t nargs)
@@ -149,7 +154,6 @@ cdef class Predictor:
     def __init__(self, layers, parameters, storage=None, scales=None, report=None):
         cdef:
             cnp.ndarray vector, memory
-            double work = 0
         self.storage = str(parameters.dtype) if storage is None else storage
         self.dtype = np.dtype("float64" if self.storage == "float64" else "float32")
         self.descr = <void *><PyObject *>self.dtype
@@ -157,9 +161,7 @@ cdef class Predictor:
         if not np.isfinite(vector).all() and STORAGES[self.storage] != NNC_FULL:
             raise ValueError(f"the weights must be finite to be stored as {self.storage}")
         self.layers = tuple(layers)
-        for inputs, outputs, *_ in layers:
-            work += <double>inputs * outputs
-        self.worth_releasing = work >= WORTH_RELEASING
+        self.work = sum(inputs * outputs for inputs, outputs, *_ in layers)
         memory = build(layers, vector, STORAGES[self.storage], False, scales)
         self.plan = <const nncore_plan *>cnp.PyArray_DATA(memory)
         self.memory = memory
@@ -235,7 +237,7 @@ cdef void forget(object capsule) noexcept:
 
 
 cdef object answer(PyObject *callable, PyObject *const *args, size_t nargs, PyObject *names):
-    # Predictor's vectorcall: one sample that lies right goes straight into the kernel, all else to in_words.
+    # Predictor's vectorcall: samples that lie right go straight into the kernel, all else to in_words.
     cdef:
         Predictor self = <Predictor>callable
         const nncore_plan *plan = self.plan
@@ -256,6 +258,12 @@ cdef object answer(PyObject *callable, PyObject *const *args, size_t nargs, PyOb
                 made = cnp.PyArray_SimpleNew(1, &n, cnp.NPY_FLOAT if plan.itemsize == 4 else cnp.NPY_DOUBLE)
                 one_sample(self, data_of(x), data_of(<PyObject *>made))
                 return made
+        elif count == 2 and lies_right(x, self.descr, READ) and is_matrix(x, plan.inputs):
+            out = args[1]
+            if (lies_right(out, self.descr, WRITE) and is_matrix(out, plan.outputs) and rows_of(out) == rows_of(x)
+                    and apart(x, out)):
+                many_samples(self, rows_of(x), data_of(x), data_of(out))
+                return <object>out
     return from_vector(self, args, count, names)
 
 
@@ -263,7 +271,7 @@ cdef inline int one_sample(Predictor self, const void *x, void *out) except -1:
     cdef void *scratch = NULL
     if self.plan.scratch > NNCORE_STACK:
         scratch = room(self.plan.scratch)
-    if self.worth_releasing:
+    if self.work >= WORTH_RELEASING:
         with nogil:
             self.plan.run(self.plan, x, out, scratch)
     else:
@@ -365,10 +373,8 @@ cdef void many_team(void *context, int index, nnc_team *team) noexcept nogil:
 cdef int many_samples(Predictor self, int64_t n, const void *x, void *out) except -1:
     cdef:
         Job job
-        double work = 0
+        double work = self.work * n
         int team = default_threads()
-    for inputs, outputs, *_ in self.layers:
-        work += <double>inputs * outputs * n
     if team > work / WORTH_A_THREAD:
         team = <int>(work / WORTH_A_THREAD)
     if team < 1:

@@ -283,9 +283,13 @@ class Network:
 
         trainer = Trainer(self, loss=loss, optimizer=optimizer, learning_rate=learning_rate, batch_size=batch_size,
                           threads=threads, seed=seed)  # fmt: skip
-        self.history = trainer.history
-        return trainer.fit(X, y, epochs=epochs, shuffle=shuffle, validation_data=validation_data, stop_loss=stop_loss,
-                           progress=progress)  # fmt: skip
+        before, self.history = self.history, trainer.history
+        try:
+            return trainer.fit(X, y, epochs=epochs, shuffle=shuffle, validation_data=validation_data, stop_loss=stop_loss,
+                               progress=progress)  # fmt: skip
+        except (ValueError, TypeError):  # refused: nothing has changed
+            self.history = before
+            raise
 
     def freeze(
         self, dtype: DTypeLike | None = None, *, sample: ArrayLike | None = None, max_error: float | None = None

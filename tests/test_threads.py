@@ -1,0 +1,251 @@
+"""Threads: results never depend on them, a fork inherits a working library, calls may come from many threads at once, and nothing
+runs on after a call has returned."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import nncore as nn
+from nncore import initializers
+
+
+def uniform(shape, seed):
+    return (2 * initializers.uniform(initializers.generator(seed), int(np.prod(shape))) - 1).reshape(shape)
+
+
+X, Y = uniform((300, 60), 1), uniform((300, 5), 2)
+
+
+def network():
+    return nn.Network([60, 130, 70, 5], hidden="tanh", seed=3)
+
+
+def trained(threads, epochs=2):
+    net = network()
+    net.fit(X, Y, epochs=epochs, batch_size=50, threads=threads)
+    return net
+
+
+# ---- after fork ----------------------------------------------------------------------------------------------------------------
+
+
+def in_child(pipe, net):
+    """What a child of a fork does with the library: predict, and train, on more threads than one."""
+    answer = net.predict(X, threads=3)
+    frozen = net.freeze()(X)
+    net.fit(X, Y, epochs=2, batch_size=50, threads=3, seed=9)
+    pipe.send((answer, frozen, net.parameters.copy()))
+    pipe.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("children", [1, 3])
+def test_a_forked_child_predicts_and_trains(children):
+    net = trained(3)  # the pool has workers, which the child will not have
+    context = multiprocessing.get_context("fork")
+    want = net.predict(X, threads=3)
+    procs = []
+    for _ in range(children):
+        mine, theirs = context.Pipe(False)
+        process = context.Process(target=in_child, args=(theirs, net))
+        process.start()
+        theirs.close()
+        procs.append((process, mine))
+    found = []
+    for process, pipe in procs:
+        assert pipe.poll(60), "the child hangs"
+        found.append(pipe.recv())
+        process.join(60)
+        assert process.exitcode == 0
+    net.fit(X, Y, epochs=2, batch_size=50, threads=3, seed=9)  # and so does the parent, to the same bits
+    for answer, frozen, parameters in found:
+        assert np.array_equal(answer, want) and np.array_equal(frozen, want)
+        assert np.array_equal(parameters, net.parameters)
+
+
+# ---- from several threads at once -------------------------------------------------------------------------------------------------
+
+
+def together(count, work):
+    """work(i) on `count` threads that start at the same time; their results in order, or the first of their errors."""
+    results, errors, start = [None] * count, [], threading.Barrier(count)
+
+    def run(i):
+        try:
+            start.wait()
+            results[i] = work(i)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+        assert not thread.is_alive(), "a thread hangs"
+    if errors:
+        raise errors[0]
+    return results
+
+
+@pytest.mark.parametrize("threads", [None, 1, 3])
+def test_predict_on_one_network_from_many_threads(threads):
+    net = trained(1)
+    predict = net.freeze()
+    want = net.predict(X)
+
+    def work(i):
+        for turn in range(40):
+            rows = 1 + (i * 40 + turn) * 7 % 300
+            assert np.array_equal(net.predict(X[:rows], threads=threads), want[:rows])
+            assert np.array_equal(predict(X[:rows]), want[:rows])
+            assert np.array_equal(predict(X[rows - 1]), want[rows - 1])
+        return True
+
+    assert all(together(6, work))
+
+
+@pytest.mark.parametrize("threads", [None, 2, 3])
+def test_fit_different_networks_at_once(threads):
+    want = trained(1).parameters
+    for net in together(5, lambda i: trained(threads)):
+        assert np.array_equal(net.parameters, want)
+
+
+def test_different_work_at_once():
+    net, other = trained(1), trained(1)
+    loss, gradient = net.evaluate(X, Y), net.gradients(X, Y).vector
+    want = net.predict(X)
+
+    def work(i):
+        for _ in range(10):
+            if i % 3 == 0:
+                assert net.evaluate(X, Y) == loss
+            elif i % 3 == 1:
+                assert np.array_equal(net.gradients(X, Y).vector, gradient)
+            else:
+                assert np.array_equal(net.predict(X, threads=2), want)
+        return True
+
+    assert all(together(6, work))
+    assert np.array_equal(net.parameters, other.parameters)
+
+
+def test_predict_during_fit_neither_hangs_nor_breaks():
+    # the weights change under the reader, so nothing is said of its answers but that they are finite; training is not disturbed
+    net, alone = network(), network()
+    done = threading.Event()
+
+    def work(i):
+        if i == 0:
+            net.fit(X, Y, epochs=30, batch_size=50, threads=2)
+            done.set()
+            return True
+        while not done.is_set():
+            assert np.isfinite(net.predict(X[:20])).all()
+        return True
+
+    assert all(together(3, work))
+    alone.fit(X, Y, epochs=30, batch_size=50, threads=1)
+    assert np.array_equal(net.parameters, alone.parameters)
+
+
+def test_two_trainings_of_one_network_do_not_crash():
+    # nonsense, but it must stay defined: finite weights, both return
+    net = network()
+    trainers = [nn.Trainer(net, batch_size=50, threads=2) for _ in range(2)]
+    together(2, lambda i: trainers[i].fit(X, Y, epochs=10))
+    assert np.isfinite(net.parameters).all()
+
+
+# ---- nothing runs on ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs /proc")
+def test_no_thread_runs_after_a_call():
+    code = """if True:
+        import os, sys, threading, time
+        sys.path.insert(0, sys.argv[1])
+        import test_threads as t
+        net = t.trained(4, epochs=5)
+        net.predict(t.X, threads=4)
+        tasks = os.listdir("/proc/self/task")
+        def busy():  # clock ticks that other threads than this one have run
+            total = 0
+            for task in tasks:
+                if int(task) != threading.get_native_id():
+                    fields = open(f"/proc/self/task/{task}/stat").read().rsplit(")", 1)[1].split()
+                    total += int(fields[11]) + int(fields[12])
+            return total
+        threading.Event().wait(0.05)  # those who are on their way to bed get there
+        states = [open(f"/proc/self/task/{task}/stat").read().rsplit(")", 1)[1].split()[0]
+                  for task in tasks if int(task) != threading.get_native_id()]
+        before, began = busy(), time.process_time()
+        threading.Event().wait(0.5)
+        print(len(states), "".join(states), busy() - before, time.process_time() - began)
+    """
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    run = subprocess.run([sys.executable, "-c", code, os.path.dirname(__file__)], env=environment, capture_output=True, text=True)
+    count, states, ticks, seconds = run.stdout.split()
+    assert int(count) == 3, run.stdout  # the workers are there
+    assert set(states) == {"S"}, "a worker is not asleep"
+    assert int(ticks) <= 1 and float(seconds) < 0.2  # of half a second by three threads
+
+
+# ---- how many ------------------------------------------------------------------------------------------------------------------------
+
+
+def count_in_child(**environment):
+    clean = {k: v for k, v in os.environ.items() if k not in ("NNCORE_NUM_THREADS",)}
+    return subprocess.run([sys.executable, "-c", "import nncore; print(nncore.threads())"], env={**clean, **environment},
+                          capture_output=True, text=True)  # fmt: skip
+
+
+def test_the_environment_sets_the_most():
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert int(count_in_child().stdout) == cpus
+    assert int(count_in_child(NNCORE_NUM_THREADS="3").stdout) == 3
+    assert int(count_in_child(NNCORE_NUM_THREADS=" 1 ").stdout) == 1
+    assert int(count_in_child(NNCORE_NUM_THREADS="").stdout) == cpus
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "1e3"])
+def test_wrong_values_in_the_environment_have_words(value):
+    run = count_in_child(NNCORE_NUM_THREADS=value)
+    assert run.returncode != 0
+    assert f"NNCORE_NUM_THREADS={value!r}" in run.stderr and "1 or more" in run.stderr
+
+
+@pytest.mark.parametrize("value", ["avx3", "AVX2!", "sse"])
+def test_an_unknown_isa_has_words(value):
+    run = count_in_child(NNCORE_ISA=value)
+    assert run.returncode != 0
+    assert f"NNCORE_ISA={value!r} is not an instruction set of nncore" in run.stderr and "generic" in run.stderr
+
+
+def test_an_isa_that_is_not_here_has_words():
+    missing = [name for name, here in nn.isas().items() if not here]
+    assert missing  # no machine has both AVX and NEON
+    run = count_in_child(NNCORE_ISA=missing[0])
+    assert run.returncode != 0 and f"NNCORE_ISA={missing[0]!r} is not available on this machine" in run.stderr
+
+
+def test_set_threads():
+    for count in (1, 2, 5):
+        nn.set_threads(count)
+        assert nn.threads() == count
+    want = trained(1).parameters
+    nn.set_threads(3)
+    assert np.array_equal(trained(None).parameters, want)
+    nn.set_threads(0)
+    assert nn.threads() >= 1
+    for wrong in (-1, 1.5, "2", True, None):
+        with pytest.raises(ValueError, match="threads must be a whole number"):
+            nn.set_threads(wrong)
+    assert nn.threads() >= 1
