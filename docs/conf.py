@@ -33,7 +33,7 @@ napoleon_use_ivar = True
 
 
 def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:

@@ -37,8 +37,8 @@ class World:
         nets = [self.net, self.classifier, self.sigmoid, self.line]
         trainers = [self.trainer, self.class_trainer]
         return copy.deepcopy((
-            [net.parameters.tobytes() for net in nets], [net.describe() for net in nets], [net.history and net.history.to_dict() for net in nets],
-            [t.history.to_dict() for t in trainers], [t.history.stopped for t in trainers], [t.steps for t in trainers],
+            [net.parameters.tobytes() for net in nets], [net.describe() for net in nets], [net.history and net.history.loss for net in nets],
+            [(t.history.loss, t.history.val_loss) for t in trainers], [t.history.stopped for t in trainers], [t.steps for t in trainers],
             [repr(t.state()) for t in trainers], [repr(t.optimizer) for t in trainers], nn.threads(), nn.isa(),
             self.predict(np.zeros((1, 3), np.float32)).tobytes(), [a.tobytes() for a in (X, Y, LABELS, NAN, INF, BAD_Y)],
         ))  # fmt: skip

@@ -125,7 +125,7 @@ def test_a_hundred_random_networks_by_every_way(tmp_path, ranker, scorer):
     names = [name for name, row in _kernels.activations().items() if not row.rowwise]
     nets, text = [], []
     for i in range(100):
-        sizes = [int(n) for n in rng.integers(1, 70, size=rng.integers(2, 5))]
+        sizes = [int(n) for n in rng.integers(1, 65, size=rng.integers(2, 5))]
         net = nn.Network([sizes[0], *(nn.Dense(n, str(rng.choice(names))) for n in sizes[1:])], seed=i)
         net.parameters[:] += (rng.normal(size=net.parameters.size) * 0.1).astype(np.float32)
         net.export_c(tmp_path / f"n{i}.c")

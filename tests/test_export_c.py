@@ -27,7 +27,7 @@ def every_way(activation, dtype):
     """A network with layers of every kind: two and four chains, one, one output, wide and sparse, no bias."""
     rows = _kernels.activations()
     hidden = "relu" if rows[activation].rowwise else activation
-    layers = [70, 64, nn.Dense(20, bias=False), 100, 33, 1, 7]
+    layers = [70, 40, nn.Dense(20, bias=False), 50, 1, 7]
     return nn.Network(layers, hidden=hidden, output=activation, dtype=dtype, seed=1)
 
 

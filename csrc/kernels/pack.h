@@ -2,18 +2,23 @@
  *
  * What stands in a panel beyond column n is garbage: it only ever reaches lanes that are thrown away. */
 
+/* Panels are filled GROUP at a time, row by row: one row of one panel is only a line or two of a source row, and walking down a
+ * column of lines with a large stride costs a page and a wait at every step. */
+enum { FN(GROUP) = 256 / (NR * sizeof(real)) > 1 ? 256 / (NR * sizeof(real)) : 1 };
+
 static void FN(pack)(long k, long n, const void *src_, long src_row, void *dst_) {
-    real *panel = dst_;
-    for (long j = 0; j < n; j += NR, panel += k * NR) {
-        const real *src = (const real *)src_ + j;
-        const long vecs = (n - j + LANES - 1) / LANES < NR_VECS ? (n - j + LANES - 1) / LANES : NR_VECS;
-        real *dst = panel;
-        if (vecs == NR_VECS)
-            for (long p = 0; p < k; p++, src += src_row, dst += NR)
-                for (int v = 0; v < NR_VECS; v++) v_store(dst + v * LANES, v_load(src + v * LANES));
-        else
-            for (long p = 0; p < k; p++, src += src_row, dst += NR)
-                for (int v = 0; v < vecs; v++) v_store(dst + v * LANES, v_load(src + v * LANES));
+    const real *src = src_;
+    real *dst = dst_;
+    long j = 0;
+    for (; j + FN(GROUP) * NR <= n; j += FN(GROUP) * NR, dst += FN(GROUP) * k * NR)
+        for (long p = 0; p < k; p++)
+            for (int q = 0; q < FN(GROUP); q++)
+                for (int v = 0; v < NR_VECS; v++)
+                    v_store(dst + (q * k + p) * NR + v * LANES, v_load(src + p * src_row + j + q * NR + v * LANES));
+    for (; j < n; j += NR, dst += k * NR) {
+        const long vecs = n - j < NR ? (n - j + LANES - 1) / LANES : NR_VECS;
+        for (long p = 0; p < k; p++)
+            for (int v = 0; v < vecs; v++) v_store(dst + p * NR + v * LANES, v_load(src + p * src_row + j + v * LANES));
     }
 }
 

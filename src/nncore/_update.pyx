@@ -86,6 +86,8 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
         height = GRADIENT // width // k.mr * k.mr
         if packs_a and height > STRIP // batch:
             height = STRIP // batch // k.mr * k.mr
+        if far and height > 4 * k.mr:  # few enough that what was fetched ahead is still in L2
+            height = 4 * k.mr
         if height < k.mr:
             height = k.mr
         for i from first <= i < last by height:

@@ -11,8 +11,8 @@ from typing import Any
 
 from . import checks
 
-_LONG = re.compile(r"layers\[(\d+)\]\.(weight|bias)\[(\d+)(?:\]\[|,\s*)?(\d+)?\]")
-_SHORT = re.compile(r"([Wb])(\d+)\[(\d+)(?:\]\[|,\s*)?(\d+)?\]")
+_LONG = r"layers\[(\d+)\]\.(weight|bias)\[(\d+)(?:\]\[|,\s*)?(\d+)?\]"
+_SHORT = r"([Wb])(\d+)\[(\d+)(?:\]\[|,\s*)?(\d+)?\]"
 _HELP = "such as 'layers[0].weight[2, 1]', 'W1[2, 1]' or 'b1[1]', or its index in net.parameters"
 
 
@@ -47,9 +47,9 @@ def index_of(net: Any, parameter: str | int) -> int:
             raise ValueError(f"parameter {index} is beyond the network's {size:,} parameters")
         return index % size
     name = parameter.replace("net.", "", 1).strip()
-    if match := _LONG.fullmatch(name):
+    if match := re.fullmatch(_LONG, name):
         number, kind = int(match[1]), match[2]
-    elif match := _SHORT.fullmatch(name):
+    elif match := re.fullmatch(_SHORT, name):
         number, kind = int(match[2]) - 1, "weight" if match[1] == "W" else "bias"
     else:
         raise ValueError(f"parameter {parameter!r} is no name {_HELP}")

@@ -7,7 +7,6 @@ many digits as are asked for and no more, right-aligned; text is left-aligned.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -100,6 +99,8 @@ class Table:
         >>> Table("t", ["x"], [("<b>",)]).to_html()
         '<table><caption>t</caption><thead><tr><th>x</th></tr></thead><tbody><tr><td>&lt;b&gt;</td></tr></tbody></table>'
         """
+
+        from html import escape
 
         def row(values: list[str], tag: str) -> str:
             cells = (f"<{tag}>{escape(value)}</{tag}>" for value in values)

@@ -40,7 +40,7 @@ def render(markdown: str, width: int, style: Style = plain) -> str:
     A small table:
     <BLANKLINE>
       x  y
-      ----
+      -----
       1  10
     """
     blocks = re.split(r"\n\s*\n", markdown.strip("\n"))

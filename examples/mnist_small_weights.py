@@ -1,0 +1,33 @@
+"""How much accuracy weights in half or a quarter of the bytes cost on MNIST.
+
+    python examples/mnist_small_weights.py FOLDER
+
+FOLDER holds t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz (10,000 digits, trained on here) and mnist_5k.csv.gz (5,000
+others: 784 pixels, then the label), tested on.
+"""
+
+import gzip
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import nncore as nn
+
+folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("mnist")
+if not (folder / "mnist_5k.csv.gz").exists():
+    raise SystemExit(__doc__)
+X = np.frombuffer(gzip.open(folder / "t10k-images-idx3-ubyte.gz").read(), np.uint8, offset=16).reshape(-1, 784)
+y = np.frombuffer(gzip.open(folder / "t10k-labels-idx1-ubyte.gz").read(), np.uint8, offset=8)
+test = np.loadtxt(folder / "mnist_5k.csv.gz", delimiter=",", dtype=np.uint8, skiprows=0)
+X, X_test, y_test = X.astype(np.float32) / 255, test[:, :784].astype(np.float32) / 255, test[:, 784]
+
+for sizes in ([784, 256, 10], [784, 1024, 1024, 10]):
+    net = nn.Network(sizes, output="softmax", seed=0)
+    net.fit(X, y, epochs=4, batch_size=128, progress=False)
+    answers = {storage: net.freeze(storage, sample=X_test) for storage in ("float32", "bfloat16", "int8")}
+    for storage, predict in answers.items():
+        accuracy = (predict(X_test).argmax(axis=1) == y_test).mean()
+        report = predict.report
+        print(f"{'-'.join(map(str, sizes))} {storage:9} accuracy {accuracy:.2%}, {report.bytes:,} bytes, "
+              f"largest error {report.max_error:.4f}, mean {report.mean_error:.6f}")  # fmt: skip

@@ -1,0 +1,106 @@
+/* test_plan.c: plans on every ISA that this machine has: one sample against many, with and without zeros among the inputs, live
+ * against frozen, a plan against the one built again from what it holds; all bit for bit.
+ *
+ *     cc -O2 -std=gnu11 -ffp-contract=off -Icsrc tests/ctest/test_plan.c csrc/(all).c csrc/isa/(all).c -lm -lpthread
+ *     test_plan            exit code 1 and FAIL lines when something is off
+ *     test_plan --hash     one line "<storage> <type> <layers> <hash>" per network for each ISA: equal on every ISA that has FMA */
+#include "plan.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LAYERS = 3, ROWS = 7, WIDEST = 2200, PARAMETERS = 700000 };
+
+static int failures;
+static uint64_t state;
+static double uniform(void) { return (double)(int64_t)nnc_mix(state++) / 9223372036854775808.0; } /* -1 .. 1 */
+
+static void put(const nnc_kernels *k, void *p, long i, double value) {
+    if (k->itemsize == 4) ((float *)p)[i] = (float)value;
+    else ((double *)p)[i] = value;
+}
+
+static void *aligned(int64_t bytes) {
+    void *p = aligned_alloc(NNC_ALIGN, (size_t)nnc_round_up(bytes, NNC_ALIGN));
+    memset(p, 0, (size_t)bytes);
+    return p;
+}
+
+static uint64_t hash(uint64_t h, const void *p, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++) h = (h ^ ((const unsigned char *)p)[i]) * 1099511628211u;
+    return h;
+}
+
+static const int networks[][LAYERS + 2] = { /* inputs, outputs of each layer, activation of the hidden ones */
+    {3, 5, 1, 2, NNC_tanh},         {8, 16, 1, 1, NNC_sigmoid},   {17, 64, 64, 6, NNC_tanh},  {64, 128, 64, 1, NNC_relu},
+    {100, 33, 20, 17, NNC_gelu},    {200, 16, 70, 24, NNC_relu},  {90, 300, 40, 2, NNC_relu}, {70, 32, 257, 100, NNC_leaky_relu},
+    {2200, 40, 9, 3, NNC_softplus}, {130, 65, 129, 47, NNC_silu},
+};
+enum { NETWORKS = sizeof networks / sizeof networks[0] };
+static const char *const storages[] = {"full", "bfloat16", "int8"};
+
+static uint64_t check(const nnc_kernels *k, int storage, int which) {
+    const int *n = networks[which], size = k->itemsize;
+    char *parameters = aligned(PARAMETERS * 8 + NNC_SLACK);
+    nnc_plan_layer layers[LAYERS], again[LAYERS];
+    long at = 0;
+    state = (uint64_t)which << 32;
+    for (int i = 0; i < LAYERS; i++) {
+        const int last = i == LAYERS - 1, softmax = last && n[i + 1] > 1;
+        nnc_plan_layer *l = &layers[i];
+        *l = (nnc_plan_layer){n[i], n[i + 1], softmax ? NNC_softmax : last ? NNC_identity : n[LAYERS + 1], 0.1, 0, 0, 0};
+        l->weight = parameters + at * size;
+        for (long j = 0; j < (long)n[i] * n[i + 1]; j++) put(k, parameters, at++, uniform() / 4);
+        l->bias = i == 1 ? NULL : parameters + at * size;
+        if (l->bias)
+            for (long j = 0; j < n[i + 1]; j++) put(k, parameters, at++, uniform());
+    }
+    void *frozen = aligned(nnc_plan_bytes(k, storage, LAYERS, layers, 0));
+    nnc_plan_build(k, storage, LAYERS, layers, NULL, frozen);
+    const nncore_plan *plan = frozen;
+    const long inputs = n[0], outputs = n[LAYERS];
+    char *x = aligned(ROWS * inputs * size + NNC_SLACK), *many = aligned(ROWS * outputs * size), *one = aligned(outputs * size);
+    for (long i = 0; i < ROWS * inputs; i++) { /* from dense rows to nearly empty ones */
+        const double value = uniform(), chance = uniform();
+        put(k, x, i, chance * ROWS > (double)(i / inputs) * 2 - ROWS ? value : 0);
+    }
+    plan->run_many(plan, ROWS, x, many, NULL);
+
+    for (int i = 0; i < LAYERS; i++) {
+        char *weight = aligned((long)n[i] * n[i + 1] * size), *bias = aligned(n[i + 1] * size + NNC_SLACK);
+        float *scale = aligned(n[i + 1] * 4);
+        again[i] = layers[i];
+        again[i].scale = nnc_plan_layer_of(plan, i, weight, bias, scale) ? scale : NULL;
+        again[i].weight = weight;
+        again[i].bias = layers[i].bias ? bias : NULL;
+    }
+    void *rebuilt = aligned(nnc_plan_bytes(k, storage, LAYERS, again, 0));
+    nnc_plan_build(k, storage, LAYERS, again, NULL, rebuilt);
+    void *live = aligned(nnc_plan_bytes(k, NNC_FULL, LAYERS, layers, 1));
+    nnc_plan_build(k, NNC_FULL, LAYERS, layers, parameters, live);
+    const nncore_plan *plans[] = {plan, rebuilt, storage == NNC_FULL ? live : plan};
+    for (int p = 0; p < 3; p++)
+        for (long i = 0; i < ROWS; i++) {
+            memset(one, 0xFF, (size_t)(outputs * size));
+            plans[p]->run(plans[p], x + i * inputs * size, one, NULL);
+            if (memcmp(one, many + i * outputs * size, (size_t)(outputs * size)) != 0 && failures++ < 40)
+                printf("FAIL %s f%d %s network %d, plan %d, row %ld\n", k->isa, size * 8, storages[storage], which, p, i);
+        }
+    return hash(14695981039346656037u, many, (size_t)(ROWS * outputs * size)); /* memory is left to the end of the program */
+}
+
+int main(int argc, char **argv) {
+    const int hashes = argc > 1 && strcmp(argv[1], "--hash") == 0;
+    for (int isa = 0; isa < NNC_ISAS; isa++) {
+        if (!nnc_isa_available(isa)) continue;
+        if (hashes) printf("# %s\n", nnc_isa_names[isa]);
+        for (int dtype = 0; dtype < NNC_DTYPES; dtype++)
+            for (int storage = 0; storage < (dtype == NNC_FLOAT32 ? NNC_STORAGES : 1); storage++)
+                for (int which = 0; which < NETWORKS; which++) {
+                    const uint64_t h = check(nnc_kernels_of(isa, dtype), storage, which);
+                    if (hashes) printf("%s f%d network %d %016llx\n", storages[storage], dtype ? 64 : 32, which, (unsigned long long)h);
+                }
+    }
+    if (!hashes) printf(failures ? "%d failures\n" : "all good\n", failures);
+    return failures != 0;
+}
