@@ -12,13 +12,21 @@ from .workloads import TOY, chosen
 
 def arguments():
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure nncore beside its rivals.")
-    parser.add_argument("rows", nargs="*", help="which: train, predict, single; a net as 8-32-32-1; batch=32; all if left out")
+    parser.add_argument(
+        "rows", nargs="*", help="which: train, predict, single; a net as 8-32-32-1; batch=32; all if left out"
+    )
     parser.add_argument("--rivals", default=",".join(RIVALS), help="names by commas (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="CPUs to pin to and threads to allow (default: 1)")
     parser.add_argument("--rounds", type=int, default=2 if TOY else 21, help="rounds per row (default: %(default)s)")
-    parser.add_argument("--seconds", type=float, default=0.002 if TOY else 0.1, help="length of a round (default: %(default)s)")
-    parser.add_argument("--save", metavar="NAME", help="keep the record as bench/results/NAME.json; rows there are replaced")
-    parser.add_argument("--report", action="store_true", help="write docs/performance.md from the records, measure nothing")
+    parser.add_argument(
+        "--seconds", type=float, default=0.002 if TOY else 0.1, help="length of a round (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--save", metavar="NAME", help="keep the record as bench/results/NAME.json; rows there are replaced"
+    )
+    parser.add_argument(
+        "--report", action="store_true", help="write docs/performance.md from the records, measure nothing"
+    )
     return parser.parse_args()
 
 
@@ -29,11 +37,14 @@ def show(row):
     for name, found in sorted(results.items(), key=lambda item: item[1]["median"]):
         spread = (found["q3"] - found["q1"]) / 2
         ratio = "" if best is None else f"{found['median'] / best[1]:7.3f}"
-        print(f"  {report.LABELS.get(name, name):14} {report.shown(found['median']):>9} ± {report.shown(spread):9}{ratio}"
-              f"   least {report.shown(found['least']):>9}")  # fmt: skip
+        print(
+            f"  {report.LABELS.get(name, name):14} {report.shown(found['median']):>9} ± {report.shown(spread):9}{ratio}"
+            f"   least {report.shown(found['least']):>9}"
+        )
     if best is not None and "nncore" in results:
         ratio = results["nncore"]["median"] / best[1]
-        print(f"  nncore / best rival {ratio:.3f}, goal {row['target']:g}: {'reached' if ratio <= row['target'] else 'NOT reached'}")
+        verdict = "reached" if ratio <= row["target"] else "NOT reached"
+        print(f"  nncore / best rival {ratio:.3f}, goal {row['target']:g}: {verdict}")
 
 
 def save(name, record):
@@ -61,8 +72,14 @@ def main():
         rows.append(row)
         show(row)
     if options.save:
-        record = {"kind": "rivals", "machine": machine(), "threads": options.threads, "seconds": options.seconds,
-                  "versions": versions, "rows": rows}  # fmt: skip
+        record = {
+            "kind": "rivals",
+            "machine": machine(),
+            "threads": options.threads,
+            "seconds": options.seconds,
+            "versions": versions,
+            "rows": rows,
+        }
         save(options.save, record)
 
 

@@ -1,9 +1,10 @@
 """python -m bench.latency: one sample at a time, closer than the table of rivals does.
 
-Per network: nanoseconds of a call with out, of one without, of `Network.predict`, of the call from C, of the exported C file
-(where there is a compiler), and of an empty call beside them; then the tail over a million calls, again beside an empty call, so
-that what the machine does by itself is seen; weights in half and a quarter of the bytes; and two threads on one Predictor.
-Medians of many short rounds that take turns; pin it to a CPU (taskset -c 0) except for the threads.
+Per network: nanoseconds of a call with out, of one without, of `Network.predict`, of the call from C, of the exported
+C file (where there is a compiler), and of an empty call beside them; then the tail over a million calls, again beside
+an empty call, so that what the machine does by itself is seen; weights in half and a quarter of the bytes; and two
+threads on one Predictor. Medians of many short rounds that take turns; pin it to a CPU (taskset -c 0) except for the
+threads.
 """
 
 import argparse
@@ -67,7 +68,12 @@ def ways_of(net, x, loops, folder):
     """{name: nanoseconds of a call, given how many to make}"""
     predict, out = net.freeze(), np.empty(net.outputs, np.float32)
     names = {"predict": predict, "net": net, "x": x, "out": out, "empty": _Empty()}
-    statements = {"empty": "empty(x, out)", "call": "predict(x, out)", "no out": "predict(x)", "network": "net.predict(x)"}
+    statements = {
+        "empty": "empty(x, out)",
+        "call": "predict(x, out)",
+        "no out": "predict(x)",
+        "network": "net.predict(x)",
+    }
     ways = {name: _timed(statement, names) for name, statement in statements.items()}
     for storage in ("bfloat16", "int8"):
         ways[storage] = _timed("predict(x, out)", {**names, "predict": net.freeze(storage)})
@@ -158,12 +164,20 @@ def main():
         loops = compiled(folder)
         for sizes, hidden in NETS:
             found = latency(sizes, hidden, options.rounds, folder, loops)
-            print(f"{'-'.join(map(str, sizes)):17} {hidden}: " + ", ".join(f"{name} {ns:,.0f}" for name, ns in found.items()) + " ns")
+            print(
+                f"{'-'.join(map(str, sizes)):17} {hidden}: "
+                + ", ".join(f"{name} {ns:,.0f}" for name, ns in found.items())
+                + " ns"
+            )
     (median, p999), (nothing, nothing999) = tail(options.calls)
-    print(f"tail of 17-64-64-6 over {options.calls:,} calls: median {median:.0f}, p99.9 {p999:.0f} ns ({p999 / median:.2f} times); "
-          f"an empty call: {nothing:.0f}, {nothing999:.0f} ns")  # fmt: skip
+    print(
+        f"tail of 17-64-64-6 over {options.calls:,} calls: median {median:.0f}, p99.9 {p999:.0f} ns "
+        f"({p999 / median:.2f} times); an empty call: {nothing:.0f}, {nothing999:.0f} ns"
+    )
     if len(os.sched_getaffinity(0)) > 1:
-        print(f"two threads on one Predictor of 784-256-10: {two_threads([784, 256, 10], 0.3):.2f} times the calls of one")
+        print(
+            f"two threads on one Predictor of 784-256-10: {two_threads([784, 256, 10], 0.3):.2f} times the calls of one"
+        )
 
 
 if __name__ == "__main__":

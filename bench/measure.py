@@ -27,8 +27,15 @@ class Rival:
         if threads == 1:
             flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
             environment["XLA_FLAGS"] = f"{environment.get('XLA_FLAGS', '')} {flags}".strip()
-        self.process = subprocess.Popen([sys.executable, "-m", "bench.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment)  # fmt: skip
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=environment,
+        )
         answer = self.ask(do="prepare", rival=name, key=workload.key, threads=threads, cpus=cpus, seconds=seconds)
         self.about = answer or {}
 
@@ -95,8 +102,17 @@ def measure(workload, names, threads, rounds, seconds, say=print):
             results[rival.name] = {"median": median, "q1": q1, "q3": q3, "least": min(rival.times), "rounds": rounds}
         else:
             absent[rival.name] = rival.why_not
-    row = {"key": workload.key, "table": workload.table, "net": workload.name, "hidden": workload.hidden,
-           "output": workload.output, "batch": workload.batch, "target": workload.target, "results": results, "absent": absent}  # fmt: skip
+    row = {
+        "key": workload.key,
+        "table": workload.table,
+        "net": workload.name,
+        "hidden": workload.hidden,
+        "output": workload.output,
+        "batch": workload.batch,
+        "target": workload.target,
+        "results": results,
+        "absent": absent,
+    }
     return row, versions
 
 
@@ -106,7 +122,15 @@ def machine():
 
     model = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
-        lines = [line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+        text = Path("/proc/cpuinfo").read_text()
+        lines = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")]
         model = lines[0] if lines else model
-    return {"cpu": model, "cpus": os.cpu_count(), "isa": nncore.isa(), "system": platform.system(), "arch": platform.machine(),
-            "python": platform.python_version(), "date": datetime.now(timezone.utc).strftime("%Y-%m-%d")}  # fmt: skip
+    return {
+        "cpu": model,
+        "cpus": os.cpu_count(),
+        "isa": nncore.isa(),
+        "system": platform.system(),
+        "arch": platform.machine(),
+        "python": platform.python_version(),
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+    }

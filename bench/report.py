@@ -12,11 +12,7 @@ LABELS = {"torch_compile": "torch.compile", "jax": "jax scan", "sklearn": "sciki
 
 def shown(seconds):
     """A time in its own unit, three digits."""
-    for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            break
-    else:
-        unit, size = "ns", 1e-9
+    unit, size = next((row for row in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)) if seconds >= row[1]), ("ns", 1e-9))
     value = seconds / size
     return f"{value:.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}" if value >= 10 else f"{value:.2f} {unit}"
 
@@ -33,8 +29,13 @@ def table_of(record, table):
     order = {w.key: i for i, w in enumerate(WORKLOADS)}
     rows.sort(key=lambda row: order.get(row["key"], len(order)))
     names = [name for name in dict.fromkeys(n for row in rows for n in row["results"]) if name != "nncore"]
-    lines = ["| net | " + ("batch | " if table == "train" else "") + "nncore | " + " | ".join(LABELS.get(n, n) for n in names)
-             + " | nncore / best rival | goal |"]  # fmt: skip
+    lines = [
+        "| net | "
+        + ("batch | " if table == "train" else "")
+        + "nncore | "
+        + " | ".join(LABELS.get(n, n) for n in names)
+        + " | nncore / best rival | goal |"
+    ]
     lines.append("|---" * (lines[0].count("|") - 1) + "|")
     behind = []
     for row in rows:
@@ -51,17 +52,29 @@ def table_of(record, table):
         cells += [f"{ratio:.2f}" if ratio >= 0.095 else f"{ratio:.3f}", f"{row['target']:g}"]
         lines.append("| " + " | ".join(cells) + " |")
         if ratio >= 1:
-            behind.append(f"{row['key'].split(' ', 1)[1]}: {LABELS.get(best[0], best[0])} takes {shown(best[1])}, "
-                          f"nncore {shown(mine['median'])} ({ratio:.2f} times as long)")  # fmt: skip
+            behind.append(
+                f"{row['key'].split(' ', 1)[1]}: {LABELS.get(best[0], best[0])} takes {shown(best[1])}, "
+                f"nncore {shown(mine['median'])} ({ratio:.2f} times as long)"
+            )
     return lines, behind
 
 
 def section(name, record):
     m = record["machine"]
-    threads = "one thread, pinned to one CPU" if record["threads"] == 1 else f"{record['threads']} threads on {record['threads']} CPUs"
-    lines = [f"## {m['cpu']}, {m['isa']}, {threads}", "",
-             f"{m['date']}; Python {m['python']}; " + ", ".join(f"{k} {v}" for k, v in sorted(record["versions"].items())) + ". "
-             f"Record: `bench/results/{name}.json`.", ""]  # fmt: skip
+    threads = (
+        "one thread, pinned to one CPU"
+        if record["threads"] == 1
+        else f"{record['threads']} threads on {record['threads']} CPUs"
+    )
+    lines = [
+        f"## {m['cpu']}, {m['isa']}, {threads}",
+        "",
+        f"{m['date']}; Python {m['python']}; "
+        + ", ".join(f"{k} {v}" for k, v in sorted(record["versions"].items()))
+        + ". "
+        f"Record: `bench/results/{name}.json`.",
+        "",
+    ]
     for table, title in TABLES.items():
         if any(row["table"] == table for row in record["rows"]):
             found, behind = table_of(record, table)
@@ -74,14 +87,19 @@ def section(name, record):
 def write():
     """Write the page; returns its path."""
     lines = [
-        "# Performance", "",
-        "<!-- Written by `python -m bench --report` from the records in bench/results; do not edit. -->", "",
+        "# Performance",
+        "",
+        "<!-- Written by `python -m bench --report` from the records in bench/results; do not edit. -->",
+        "",
         "Every implementation gets the same weights, data and batches, in its best ordinary form (one file each in "
-        "`bench/rivals`); its answer is checked against float64 before anything is timed. Each runs in its own process, pinned, and "
-        "all are measured in turn in many short rounds; a figure is the median of the rounds ± half the distance between their "
-        "quartiles. A training round starts from fresh weights. The goal is the ratio that the project has set itself.", "",
-        "`python -m bench` repeats all of it on your machine, `python -m bench train 8-32-32-1 batch=32` one row.", "",
-    ]  # fmt: skip
+        "`bench/rivals`); its answer is checked against float64 before anything is timed. Each runs in its own "
+        "process, pinned, and all are measured in turn in many short rounds; a figure is the median of the rounds ± "
+        "half the distance between their quartiles. A training round starts from fresh weights. The goal is the ratio "
+        "that the project has set itself.",
+        "",
+        "`python -m bench` repeats all of it on your machine, `python -m bench train 8-32-32-1 batch=32` one row.",
+        "",
+    ]
     for path in sorted(RESULTS.glob("*.json")):
         record = json.loads(path.read_text())
         if record.get("kind") == "rivals":

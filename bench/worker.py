@@ -1,7 +1,7 @@
 """One rival at one workload, in a process of its own: told what to do by lines of JSON, answers with lines of JSON.
 
-    {"do": "prepare", ...}   -> {"versions": ..., "unit": steps or calls in one repetition, "repeat": repetitions in a round}
-    {"do": "round"}          -> {"seconds": of one step or call}
+{"do": "prepare", ...}   -> {"versions": ..., "unit": steps or calls in one repetition, "repeat": repetitions in a
+round} {"do": "round"}          -> {"seconds": of one step or call}
 """
 
 import json
@@ -10,7 +10,11 @@ import sys
 import timeit
 from time import perf_counter
 
-LIMITS = {"train": 2e-3, "predict": 1e-4, "single": 1e-4}  # of the largest number: how far an answer may be from float64's
+LIMITS = {
+    "train": 2e-3,
+    "predict": 1e-4,
+    "single": 1e-4,
+}  # of the largest number: how far an answer may be from float64's
 
 
 def pin(cpus):
@@ -62,8 +66,9 @@ class Work:
         for one in (reference, self.training):
             one.reset()
             one.steps(order)
-        for (W, b), (want_W, want_b), (first_W, first_b) in zip(self.training.weights(), reference.weights(), self.problem.weights,
-                                                               strict=True):  # fmt: skip
+        for (W, b), (want_W, want_b), (first_W, first_b) in zip(
+            self.training.weights(), reference.weights(), self.problem.weights, strict=True
+        ):
             for got, want, first in ((W, want_W, first_W), (b, want_b, first_b)):
                 moved = np.abs(want - first).max()
                 # Adam's first steps are signs of gradients: a gradient near zero may go either way, most may not

@@ -70,13 +70,19 @@ TABLES = {
 
 
 def chosen(words):
-    """The workloads that the words of the command line name: tables, nets ("8-32-32-1"), batches ("batch=32"); all if none."""
+    """The workloads that the words of the command line name: tables, nets ("8-32-32-1"), batches ("batch=32"); all if
+    none."""
     tables = [word for word in words if word in TABLES]
     nets = [word for word in words if "-" in word]
     batches = [word[6:] for word in words if word.startswith("batch=")]
     strange = [word for word in words if word not in tables and word not in nets and not word.startswith("batch=")]
-    found = [w for w in WORKLOADS if (not tables or w.table in tables) and (not nets or w.name in nets)
-             and (not batches or str(w.batch) in batches)]  # fmt: skip
+    found = [
+        w
+        for w in WORKLOADS
+        if (not tables or w.table in tables)
+        and (not nets or w.name in nets)
+        and (not batches or str(w.batch) in batches)
+    ]
     if strange or not found:
         raise SystemExit(f"no such workload: {' '.join(words)}\nthere are:\n  " + "\n  ".join(w.key for w in WORKLOADS))
     return found
@@ -93,13 +99,18 @@ class Problem(NamedTuple):
 
 
 def problem(workload):
-    """First weights as he draws them (a little bias, so that a forgotten one shows), and noisy targets that no net fits."""
+    """First weights as he draws them (a little bias, so that a forgotten one shows), and noisy targets that no net
+    fits."""
     rng = np.random.RandomState(0)
     weights = []
     for fan_in, fan_out in zip(workload.sizes, workload.sizes[1:], strict=False):
         limit = np.sqrt(6 / fan_in if workload.hidden == "relu" else 6 / (fan_in + fan_out))
-        weights.append((rng.uniform(-limit, limit, (fan_in, fan_out)).astype("float32"),
-                        rng.uniform(-0.1, 0.1, fan_out).astype("float32")))  # fmt: skip
+        weights.append(
+            (
+                rng.uniform(-limit, limit, (fan_in, fan_out)).astype("float32"),
+                rng.uniform(-0.1, 0.1, fan_out).astype("float32"),
+            )
+        )
     rows = workload.samples or workload.batch
     if TOY:
         rows = min(rows, 4 * workload.batch)

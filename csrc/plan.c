@@ -1,4 +1,5 @@
-/* plan.c: builds plans, and runs many samples through one. One sample is kernels/row.h's; what a plan holds is in plan.h. */
+/* plan.c: builds plans, and runs many samples through one. One sample is kernels/row.h's; what a plan holds is in
+ * plan.h. */
 #include "plan.h"
 #include <math.h>
 #include <string.h>
@@ -31,7 +32,8 @@ static nnc_stage shape_of(const nnc_kernels *k, enum nnc_storage storage, const 
     s.groups = (int32_t)((vecs + s.vecs - 1) / s.vecs);
     s.last_vecs = (int32_t)nnc_round_up(vecs - (int64_t)(s.groups - 1) * s.vecs, to);
     const int64_t row = (int64_t)s.vecs * k->lanes * k->itemsize, panel = k->nr * k->itemsize;
-    s.row = live ? s.outputs * k->itemsize : panels ? panel : row / (s.storage == NNC_INT8 ? 4 : s.storage == NNC_BFLOAT16 ? 2 : 1);
+    const int part = s.storage == NNC_INT8 ? 4 : s.storage == NNC_BFLOAT16 ? 2 : 1; /* weights in 4 bytes */
+    s.row = live ? s.outputs * k->itemsize : panels ? panel : row / part;
     s.panel = panels ? panel * s.inputs : panel;
     s.group = live ? row : panels ? s.panel * (row / panel) : s.row * s.inputs;
     return s;
@@ -51,9 +53,12 @@ static int64_t stage_bytes(const nnc_kernels *k, const nnc_stage *s, const nnc_p
     return bytes;
 }
 
-static int64_t head_bytes(int count) { return nnc_round_up((int64_t)(sizeof(nnc_plan) + (size_t)count * sizeof(nnc_stage)), NNC_ALIGN); }
+static int64_t head_bytes(int count) {
+    return nnc_round_up((int64_t)(sizeof(nnc_plan) + (size_t)count * sizeof(nnc_stage)), NNC_ALIGN);
+}
 
-int64_t nnc_plan_bytes(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers, int live) {
+int64_t nnc_plan_bytes(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers,
+                       int live) {
     int64_t bytes = head_bytes(count) + NNC_SLACK;
     for (int i = 0; i < count; i++) {
         const nnc_stage s = shape_of(k, storage, &layers[i], live);
@@ -62,7 +67,7 @@ int64_t nnc_plan_bytes(const nnc_kernels *k, enum nnc_storage storage, int count
     return bytes;
 }
 
-/* ---- packing --------------------------------------------------------------------------------------------------------------- */
+/* ---- packing ---------------------------------------------------------------------------------------------------- */
 
 static double element(const nnc_kernels *k, const void *a, int64_t i) {
     return k->itemsize == 4 ? (double)((const float *)a)[i] : ((const double *)a)[i];
@@ -81,8 +86,8 @@ static uint32_t to_bfloat16(float x) {
     return (rounded & 0x7F80) == 0x7F80 ? bits >> 16 : rounded;
 }
 
-/* int8: weight = q * scale with |q| <= 127, one scale per output. The tiles see q * 2^24, so the scale is 2^-24 smaller. Where
- * a column is zero, or next to it, so are q and scale. */
+/* int8: weight = q * scale with |q| <= 127, one scale per output. The tiles see q * 2^24, so the scale is 2^-24
+ * smaller. Where a column is zero, or next to it, so are q and scale. */
 static void column_scales(const nnc_stage *s, const float *weight, float *scale) {
     for (int64_t p = 0; p < s->inputs; p++)
         for (int64_t j = 0; j < s->outputs; j++) {
@@ -92,7 +97,8 @@ static void column_scales(const nnc_stage *s, const float *weight, float *scale)
     for (int64_t j = 0; j < s->outputs; j++) scale[j] = scale[j] < 0x1p-90f ? 0 : scale[j] / 127 * 0x1p-24f;
 }
 
-/* Where small weight (0, j) stands: the offset of its 32-bit word, and in *shift its place in it (row.h, row_weights). */
+/* Where small weight (0, j) stands: the offset of its 32-bit word, and in *shift its place in it (row.h, row_weights).
+ */
 static int64_t small_place(const nnc_kernels *k, const nnc_stage *s, int64_t j, int *shift) {
     const int64_t per_word = s->storage == NNC_INT8 ? 4 : 2, panel = (int64_t)s->vecs * k->lanes;
     const int64_t v = j % panel / k->lanes, lane = j % k->lanes;
@@ -100,7 +106,8 @@ static int64_t small_place(const nnc_kernels *k, const nnc_stage *s, int64_t j, 
     return j / panel * s->group + (v / per_word * k->lanes + lane) * 4;
 }
 
-static void pack_small(const nnc_kernels *k, const nnc_stage *s, const float *weight, const float *scale, int whole, char *dst) {
+static void pack_small(const nnc_kernels *k, const nnc_stage *s, const float *weight, const float *scale, int whole,
+                       char *dst) {
     for (int64_t j = 0; j < s->outputs; j++) {
         int shift;
         char *word = dst + small_place(k, s, j, &shift);
@@ -119,7 +126,8 @@ static void pack_small(const nnc_kernels *k, const nnc_stage *s, const float *we
 
 static void pack_full(const nnc_kernels *k, const nnc_stage *s, const char *weight, char *dst) {
     const int64_t size = k->itemsize, panels = in_panels(k, s);
-    const int64_t width = s->row / size, step = panels ? s->panel : s->group; /* columns in one piece, bytes to the next */
+    /* columns in one piece, and bytes to the next */
+    const int64_t width = s->row / size, step = panels ? s->panel : s->group;
     for (int64_t j = 0; j < s->outputs; j += width, dst += step) {
         const int64_t n = s->outputs - j < width ? s->outputs - j : width;
         for (int64_t p = 0; p < s->inputs; p++)
@@ -127,8 +135,8 @@ static void pack_full(const nnc_kernels *k, const nnc_stage *s, const char *weig
     }
 }
 
-/* Zeros are looked for where they are likely: in what comes in, and behind relu. Not where a weight is not finite, for 0 times it
- * is not 0; nor where the layer is too small to repay the look. */
+/* Zeros are looked for where they are likely: in what comes in, and behind relu. Not where a weight is not finite, for
+ * 0 times it is not 0; nor where the layer is too small to repay the look. */
 static int scan_pays(const nnc_kernels *k, const nnc_stage *s, const nnc_plan_layer *layers, int i) {
     if (i > 0 && layers[i - 1].activation != NNC_relu) return 0;
     if (s->inputs < 64 || s->outputs == 1 || (s->chains > 1 && s->inputs / s->chains > NNC_LISTED)) return 0;
@@ -185,8 +193,8 @@ int nnc_plan_layer_of(const nncore_plan *head, int i, void *weight, void *bias, 
 
 static void run_many(const nncore_plan *head, int64_t n, const void *x, void *out, void *scratch);
 
-void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers, const void *base,
-                    void *block) {
+void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers,
+                    const void *base, void *block) {
     nnc_plan *plan = block;
     const int live = base != NULL;
     int64_t at = head_bytes(count), widest = 0, unpacked = 0;
@@ -239,7 +247,7 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
     head->run_many = live ? NULL : run_many;
 }
 
-/* ---- many samples ---------------------------------------------------------------------------------------------------------- */
+/* ---- many samples ----------------------------------------------------------------------------------------------- */
 
 static void scale_columns(long rows, long n, float *z, long z_row, const float *scale) {
     for (long i = 0; i < rows; i++)
@@ -268,8 +276,8 @@ static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const c
         for (long p = 0; p < depth; p += DEPTH) {
             const long height = depth - p < DEPTH ? depth - p : DEPTH;
             k->row_unpack(s->storage, height, vecs, w + p * s->row, s->row, scratch);
-            k->matmul(rows, width, height, x + p * size, x_row, 1, scratch, (long)vecs * k->lanes, k->nr, z + j * size, z_row, 1,
-                      p > 0);
+            k->matmul(rows, width, height, x + p * size, x_row, 1, scratch, (long)vecs * k->lanes, k->nr, z + j * size,
+                      z_row, 1, p > 0);
         }
     }
     if (s->storage == NNC_INT8)

@@ -1,12 +1,13 @@
 /* plan.h: what stands in a plan, the frozen network that nncore.h shows from outside.
  *
- * A plan is one block of memory, NNC_ALIGN aligned: this struct, its stages, then weights and biases at offsets from its start, so
- * that it may be copied as it is. Weights are packed once, for one sample and many alike. A tile (kernels/row.h) takes a group of
- * `vecs` vectors of outputs. Where a layer fits L1, a group lies in one piece, (inputs, vecs * lanes); a larger one lies in
- * panels of nr columns, as the matrix tile likes them, and a group is some of those side by side.
+ * A plan is one block of memory, NNC_ALIGN aligned: this struct, its stages, then weights and biases at offsets from
+ * its start, so that it may be copied as it is. Weights are packed once, for one sample and many alike. A tile
+ * (kernels/row.h) takes a group of `vecs` vectors of outputs. Where a layer fits L1, a group lies in one piece,
+ * (inputs, vecs * lanes); a larger one lies in panels of nr columns, as the matrix tile likes them, and a group is some
+ * of those side by side.
  *
- * A live plan has no weights of its own: its stages point into a network's parameters as they lie, which may change at any time.
- * It runs one sample at a time.
+ * A live plan has no weights of its own: its stages point into a network's parameters as they lie, which may change at
+ * any time. It runs one sample at a time.
  */
 #ifndef NNC_PLAN_H
 #define NNC_PLAN_H
@@ -14,8 +15,9 @@
 #include "nnc.h"
 #include "../src/nncore/include/nncore.h"
 
-/* How a layer's weights are stored. The arithmetic is the table's type; the two small ones are for float32 only, and for layers
- * with one chain of summation (more than 32 outputs): narrower ones are small already and stay as they are. */
+/* How a layer's weights are stored. The arithmetic is the table's type; the two small ones are for float32 only, and
+ * for layers with one chain of summation (more than 32 outputs): narrower ones are small already and stay as they are.
+ */
 enum nnc_storage { NNC_FULL, NNC_BFLOAT16, NNC_INT8, NNC_STORAGES };
 
 enum {
@@ -25,7 +27,7 @@ enum {
 
 typedef struct {
     int64_t inputs, outputs;
-    int64_t weight, bias, scale;      /* bytes from the base (bias_in_plan: bias from the plan); scale: of int8, per output */
+    int64_t weight, bias, scale;      /* bytes from the base, or bias from the plan; scale: of int8, per output */
     int64_t row, panel, group;        /* bytes from a row, a panel of nr columns, and a group of columns, to the next */
     int32_t vecs, groups, last_vecs;  /* vectors in a group, groups, vectors in the last one */
     int32_t chains, activation, storage, rowwise;
@@ -51,18 +53,19 @@ typedef struct {
     int activation;
     double parameter;
     const void *weight, *bias;        /* (inputs, outputs) row by row, and (outputs) */
-    const float *scale;               /* NULL; or of int8: weight then holds whole numbers, and this, per output, what one is */
+    const float *scale;               /* NULL; or of int8, per output: weight then holds whole numbers of it */
 } nnc_plan_layer;
 
-/* Bytes of a plan, and the plan itself in `block` (that many bytes, zeroed, NNC_ALIGN aligned). live: see above; `base` is then the
- * start of the parameters that weight and bias point into, and must have NNC_SLACK behind it. */
-int64_t nnc_plan_bytes(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers, int live);
-void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers, const void *base,
-                    void *block);
+/* Bytes of a plan, and the plan itself in `block` (that many bytes, zeroed, NNC_ALIGN aligned). live: see above; `base`
+ * is then the start of the parameters that weight and bias point into, and must have NNC_SLACK behind it. */
+int64_t nnc_plan_bytes(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers,
+                       int live);
+void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers,
+                    const void *base, void *block);
 
-/* The parameters of layer i as the plan holds them: what its description would have to hold for the same plan, in every bit, on
- * any instruction set. weight (inputs, outputs), bias (outputs) in the table's type; scale (outputs). Returns whether scale was
- * written. Not for a live plan. */
+/* The parameters of layer i as the plan holds them: what its description would have to hold for the same plan, in every
+ * bit, on any instruction set. weight (inputs, outputs), bias (outputs) in the table's type; scale (outputs). Returns
+ * whether scale was written. Not for a live plan. */
 int nnc_plan_layer_of(const nncore_plan *plan, int i, void *weight, void *bias, float *scale);
 
 static inline int64_t nnc_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }

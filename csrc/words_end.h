@@ -46,6 +46,7 @@
 #undef v_fnma
 #undef SPAN
 #undef SPAN_VECS
+#undef TURN
 
 /* vmath.h */
 #undef EXP_EDGE
@@ -111,7 +112,6 @@
 #undef ROW_NONE
 #undef ROW_EVERY
 #undef ROW_ENTRY
-#undef ROW_TURN
 #undef ROW_FINISH_ARGUMENTS
 #undef ROW_ELEMENTWISE
 #undef ROW_ROWWISE

@@ -15,7 +15,8 @@ def available_isas():
 
 
 def pytest_generate_tests(metafunc):
-    # a test that takes `isa` runs under each available instruction set, one that takes `fma_isa` under each that has FMA
+    # a test that takes `isa` runs under each available instruction set, one that takes `fma_isa` under each that has
+    # FMA
     if "isa" in metafunc.fixturenames:
         metafunc.parametrize("isa", available_isas(), indirect=True)
     if "fma_isa" in metafunc.fixturenames:

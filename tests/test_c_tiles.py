@@ -1,8 +1,9 @@
-"""The C core on its own: tests/ctest built and run on every instruction set at hand, and hashes of its results compared.
+"""The C core on its own: tests/ctest built and run on every instruction set at hand, and hashes of its results
+compared.
 
-What this machine's CPU lacks is built all the same where the tools are installed: AVX-512 through SIMDe, NEON by a cross
-compiler and run under qemu. Those builds are without optimisation, to be quick, and give hashes only; .ci/run builds them as they
-are built for use and runs all of their checks.
+What this machine's CPU lacks is built all the same where the tools are installed: AVX-512 through SIMDe, NEON by a
+cross compiler and run under qemu. Those builds are without optimisation, to be quick, and give hashes only; .ci/run
+builds them as they are built for use and runs all of their checks.
 """
 
 import os
@@ -20,7 +21,9 @@ PROGRAMS = sorted(path.stem for path in CTEST.glob("test_*.c"))
 HASHED = [name for name in PROGRAMS if "--hash" in (CTEST / f"{name}.c").read_text()]
 X86 = platform.machine() in ("x86_64", "AMD64")
 
-pytestmark = pytest.mark.skipif(not CSRC.is_dir() or not shutil.which("cc"), reason="needs the sources and a C compiler")
+pytestmark = pytest.mark.skipif(
+    not CSRC.is_dir() or not shutil.which("cc"), reason="needs the sources and a C compiler"
+)
 
 
 class Build:
@@ -42,7 +45,17 @@ class Build:
     def run(self, program, *arguments):
         binary = self.folder / program
         if not binary.exists():
-            command([self.compiler, *self.flags, str(CTEST / f"{program}.c"), *self.objects, *self.libraries, "-o", str(binary)])
+            command(
+                [
+                    self.compiler,
+                    *self.flags,
+                    str(CTEST / f"{program}.c"),
+                    *self.objects,
+                    *self.libraries,
+                    "-o",
+                    str(binary),
+                ]
+            )
         return command([*self.run_with, str(binary), *arguments])
 
     def hashes(self, program):
@@ -107,7 +120,10 @@ def test_avx512_by_simde_agrees(here, tmp_path):
         compare(program, here, {"avx512": build.hashes(program)["avx512"]})
 
 
-ARM_COMPILER, ARM_RUNNER = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static")
+ARM_COMPILER, ARM_RUNNER = (
+    shutil.which("aarch64-linux-gnu-gcc"),
+    shutil.which("qemu-aarch64") or shutil.which("qemu-aarch64-static"),
+)
 
 
 @pytest.mark.skipif(not X86 or not ARM_COMPILER or not ARM_RUNNER, reason="needs a cross compiler for ARM and qemu")

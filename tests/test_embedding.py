@@ -1,4 +1,4 @@
-"""A frozen network from outside of Python: ctypes, C, Cython, numba, exported C; all against the same network in float64."""
+"""A frozen network from outside of Python: ctypes, C, Cython, numba, exported C; all against float64."""
 
 import ctypes
 import importlib.util
@@ -104,14 +104,16 @@ def test_numba():
     assert run.returncode == 0, run.stderr
 
 
-# ---- a hundred networks by every way -------------------------------------------------------------------------------------
+# ---- a hundred networks by every way ---------------------------------------------------------------------------------
 
 
 def reference(net, x):
     """float64, from the formulas."""
     from nncore import reference
 
-    weights = [(layer.weight.astype(float), None if layer.bias is None else layer.bias.astype(float)) for layer in net.layers]
+    weights = [
+        (layer.weight.astype(float), None if layer.bias is None else layer.bias.astype(float)) for layer in net.layers
+    ]
     value = x.astype(float)
     for layer, (weight, bias) in zip(net.layers, weights, strict=True):
         value = value @ weight + (0 if bias is None else bias)

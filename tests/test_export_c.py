@@ -41,13 +41,17 @@ def test_every_activation_is_clean_and_right(activation, dtype, compiler, tmp_pa
     program = build(compiler, source, tmp_path / "test", "-O2", "-DNNCORE_SELF_TEST")
     run = subprocess.run([program], capture_output=True, text=True)
     assert run.returncode == 0, run.stdout
-    library = ctypes.CDLL(str(build(compiler, source, tmp_path / "library.so", "-O3", "-march=native", "-shared", "-fPIC")))
+    library = ctypes.CDLL(
+        str(build(compiler, source, tmp_path / "library.so", "-O3", "-march=native", "-shared", "-fPIC"))
+    )
     X = np.random.default_rng(0).normal(size=(5, net.inputs)).astype(dtype)
     X[np.random.default_rng(1).random(X.shape) < 0.5] = 0
     for x, y in zip(X, net.predict(X), strict=True):
         out = np.empty_like(y)
         getattr(library, f"{activation}_predict")(ctypes.c_void_p(x.ctypes.data), ctypes.c_void_p(out.ctypes.data))
-        np.testing.assert_allclose(out, y, rtol=2e-5 if dtype == "float32" else 1e-12, atol=1e-6 if dtype == "float32" else 1e-14)
+        np.testing.assert_allclose(
+            out, y, rtol=2e-5 if dtype == "float32" else 1e-12, atol=1e-6 if dtype == "float32" else 1e-14
+        )
 
 
 def test_the_self_test_finds_a_wrong_weight(tmp_path):
@@ -79,8 +83,9 @@ def test_it_is_its_own_header_and_two_networks_link(tmp_path):
 def test_it_needs_no_library(tmp_path):
     """Nothing is left undefined: no malloc, no libm."""
     nn.Network([9, 40, 7], hidden="gelu", output="softmax", seed=0).export_c(tmp_path / "net.c")
-    build(COMPILERS[0], tmp_path / "net.c", tmp_path / "net.so", "-O3", "-march=native", "-shared", "-fPIC", "-nostdlib", "-Wl,-z,defs",
-          *(["-ffreestanding", "-fno-tree-loop-distribute-patterns"] if COMPILERS[0] == "gcc" else []))  # fmt: skip
+    flags = ["-O3", "-march=native", "-shared", "-fPIC", "-nostdlib", "-Wl,-z,defs", "-ffreestanding"]
+    flags += ["-fno-tree-loop-distribute-patterns"] if COMPILERS[0] == "gcc" else []
+    build(COMPILERS[0], tmp_path / "net.c", tmp_path / "net.so", *flags)
 
 
 def test_names(tmp_path):

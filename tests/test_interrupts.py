@@ -20,7 +20,7 @@ def uniform(shape, seed):
 
 X, Y = uniform((256, 20), 1), uniform((256, 3), 2)
 
-# ---- Ctrl-C ------------------------------------------------------------------------------------------------------------------------
+# ---- Ctrl-C ----------------------------------------------------------------------------------------------------------
 
 CHILD = """if True:
     import json, signal, sys, threading, time
@@ -53,8 +53,12 @@ CHILD = """if True:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("rows", "epochs"), [(60000, 100000), (40, 10**7)], ids=["within an epoch", "between epochs"])
 def test_ctrl_c_ends_a_long_fit(rows, epochs, threads):
-    child = subprocess.Popen([sys.executable, "-c", CHILD, str(rows), str(epochs), str(threads)],
-                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(rows), str(epochs), str(threads)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert child.stdout.readline() == "ready\n"
     killer = threading.Timer(60, child.kill)  # a fit that does not answer must not hang the tests
     killer.start()
@@ -117,7 +121,7 @@ def test_an_error_in_the_progress_bar_comes_through(monkeypatch):
     assert np.isfinite(net.parameters).all() and net.predict(X).shape == (256, 3)
 
 
-# ---- divergence ----------------------------------------------------------------------------------------------------------------------
+# ---- divergence ------------------------------------------------------------------------------------------------------
 
 
 def diverge(net, **keywords):

@@ -22,12 +22,14 @@ def by_hand(net, X):
     return y
 
 
-# ---- shape and weights -------------------------------------------------------------------------------------------------------
+# ---- shape and weights -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", np.float32, np.dtype("float64")])
 def test_layers_and_sizes(dtype):
-    net = nn.Network([4, nn.Dense(8, "tanh", dropout=0.1), nn.Dense(6, bias=False), 2], output="softmax", dtype=dtype, seed=0)
+    net = nn.Network(
+        [4, nn.Dense(8, "tanh", dropout=0.1), nn.Dense(6, bias=False), 2], output="softmax", dtype=dtype, seed=0
+    )
     assert net.sizes == [4, 8, 6, 2] and (net.inputs, net.outputs) == (4, 2)
     assert [layer.activation for layer in net.layers] == ["tanh", "relu", "softmax"]
     assert [layer.weight.shape for layer in net.layers] == [(4, 8), (8, 6), (6, 2)]
@@ -47,7 +49,7 @@ def test_parameters_are_one_aligned_vector(sizes, dtype):
     vector = net.parameters
     assert vector.ndim == 1 and vector.flags.c_contiguous and vector.flags.writeable
     assert vector.ctypes.data % 64 == 0
-    assert vector.size == sum((i + 1) * o for i, o in zip(sizes, sizes[1:]))
+    assert vector.size == sum((i + 1) * o for i, o in zip(sizes, sizes[1:], strict=False))
     vector[:] = np.arange(vector.size)
     at = 0
     for layer in net.layers:
@@ -83,7 +85,9 @@ def test_views_and_weights_survive_training():
 
 
 def test_first_weights():
-    net = nn.Network([400, nn.Dense(300, "relu"), nn.Dense(100, "tanh", init="lecun"), nn.Dense(50, init=0.25), 10], seed=1)
+    net = nn.Network(
+        [400, nn.Dense(300, "relu"), nn.Dense(100, "tanh", init="lecun"), nn.Dense(50, init=0.25), 10], seed=1
+    )
     for layer, limit in zip(net.layers, [np.sqrt(6 / 400), np.sqrt(3 / 300)], strict=False):
         assert 0.98 * limit < np.abs(layer.weight).max() <= limit
         assert abs(layer.weight.mean()) < 0.01 * limit
@@ -94,7 +98,7 @@ def test_first_weights():
     assert np.allclose(drawn.layers[0].weight, 2.3) and np.allclose(drawn.layers[1].weight, 3.1)
 
 
-# ---- words about itself ----------------------------------------------------------------------------------------------------------
+# ---- words about itself ----------------------------------------------------------------------------------------------
 
 
 def test_repr_and_summary():
@@ -111,12 +115,19 @@ def test_repr_and_summary():
     assert "3-5-2" in repr(small().freeze())
 
 
-# ---- copies -----------------------------------------------------------------------------------------------------------------------
+# ---- copies ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("duplicate", [
-    nn.Network.copy, copy.copy, copy.deepcopy, *(lambda net, p=p: pickle.loads(pickle.dumps(net, p)) for p in range(2, 6)),
-], ids=["copy", "copy.copy", "deepcopy", *(f"pickle {p}" for p in range(2, 6))])  # fmt: skip
+@pytest.mark.parametrize(
+    "duplicate",
+    [
+        nn.Network.copy,
+        copy.copy,
+        copy.deepcopy,
+        *(lambda net, p=p: pickle.loads(pickle.dumps(net, p)) for p in range(2, 6)),
+    ],
+    ids=["copy", "copy.copy", "deepcopy", *(f"pickle {p}" for p in range(2, 6))],
+)
 def test_copies_are_whole_and_apart(duplicate):
     layers = [3, nn.Dense(5, "leaky_relu", alpha=0.2, dropout=0.1, init="lecun"), nn.Dense(2, bias=False)]
     net = nn.Network(layers, output="sigmoid", dtype="float64", seed=4)
@@ -144,7 +155,7 @@ def test_pickles_of_the_rest():
     assert pickle.loads(pickle.dumps(nn.Adam(0.5))) == nn.Adam(0.5)
 
 
-# ---- what predict takes and gives -------------------------------------------------------------------------------------------------
+# ---- what predict takes and gives ------------------------------------------------------------------------------------
 
 
 def forms(X):
@@ -249,7 +260,7 @@ def test_inputs_are_never_written(uniform):
     assert np.array_equal(X, before[0]) and np.array_equal(y, before[1])
 
 
-# ---- evaluate and gradients ---------------------------------------------------------------------------------------------------------
+# ---- evaluate and gradients ------------------------------------------------------------------------------------------
 
 
 def test_evaluate():
@@ -261,7 +272,9 @@ def test_evaluate():
     assert found["accuracy"] == 0.75
     assert found["loss"] == pytest.approx(-np.mean(np.log(p[[0, 1, 2, 3], [0, 1, 1, 1]])), rel=1e-6)
     assert net.evaluate(X, np.eye(2)[[0, 1, 1, 1]]) == found
-    assert net.evaluate(X, np.eye(2)[[0, 1, 1, 1]], loss="mse")["loss"] == pytest.approx(np.mean((p - np.eye(2)[[0, 1, 1, 1]]) ** 2))
+    assert net.evaluate(X, np.eye(2)[[0, 1, 1, 1]], loss="mse")["loss"] == pytest.approx(
+        np.mean((p - np.eye(2)[[0, 1, 1, 1]]) ** 2)
+    )
     line = nn.Network([1, 1], init=2.0, seed=0)
     assert line.evaluate([0, 1, 2, 3], [0, 2, 4, 6]) == {"loss": 0, "r2": 1}
     assert line.evaluate([0, 1], [1, 3])["loss"] == 1 and line.evaluate([0, 1], [1, 3], loss="sse")["loss"] == 2
@@ -271,7 +284,9 @@ def test_evaluate():
 def test_the_slope_of_a_line_by_hand():
     net = nn.Network([1, nn.Dense(1, bias=False, init=2.0)], dtype="float64")
     gradients = net.gradients([0, 1, 2, 3, 4], [0, 4, 8, 12, 16], loss="sse")
-    assert gradients.loss == 120 and gradients.layers[0].weight.tolist() == [[-120]] and gradients.layers[0].bias is None
+    assert (
+        gradients.loss == 120 and gradients.layers[0].weight.tolist() == [[-120]] and gradients.layers[0].bias is None
+    )
     assert gradients.vector.tolist() == [-120] and [g.weight[0, 0] for g in gradients] == [-120]
     assert "120" in repr(gradients)
 
@@ -287,7 +302,7 @@ def test_gradients_are_views_in_the_order_of_parameters(uniform):
     assert np.shares_memory(gradients.layers[1].bias, gradients.vector) and at == gradients.vector.size
 
 
-# ---- training ---------------------------------------------------------------------------------------------------------------------
+# ---- training --------------------------------------------------------------------------------------------------------
 
 
 def test_fit_learns_and_tells():
@@ -305,10 +320,23 @@ def test_forms_of_targets_are_the_same_training(output, uniform):
     X = uniform((12, 3), 1)
     labels = np.arange(12) % (2 if output != "softmax" else 4)
     if output == "softmax":
-        targets = [labels, labels.tolist(), labels.astype(float), labels[:, None], labels.astype("uint8"), np.eye(4)[labels]]
+        targets = [
+            labels,
+            labels.tolist(),
+            labels.astype(float),
+            labels[:, None],
+            labels.astype("uint8"),
+            np.eye(4)[labels],
+        ]
         sizes = [3, 6, 4]
     else:
-        targets = [labels, labels[:, None], labels.astype(bool), labels.astype("float32").tolist(), np.asfortranarray(labels[:, None])]
+        targets = [
+            labels,
+            labels[:, None],
+            labels.astype(bool),
+            labels.astype("float32").tolist(),
+            np.asfortranarray(labels[:, None]),
+        ]
         sizes = [3, 6, 1]
     trained = []
     for y in targets:
@@ -318,7 +346,9 @@ def test_forms_of_targets_are_the_same_training(output, uniform):
     assert all(np.array_equal(parameters, trained[0]) for parameters in trained)
 
 
-@pytest.mark.parametrize("optimizer", [nn.SGD(0.1), nn.SGD(0.1, momentum=0.9, nesterov=True), nn.Adam(0.01), nn.AdamW(0.01)])
+@pytest.mark.parametrize(
+    "optimizer", [nn.SGD(0.1), nn.SGD(0.1, momentum=0.9, nesterov=True), nn.Adam(0.01), nn.AdamW(0.01)]
+)
 def test_fit_goes_on_where_it_ended(optimizer, uniform):
     X, y = uniform((50, 3), 1), uniform((50, 2), 2)
     one, two, parts = (nn.Network([3, nn.Dense(7, "tanh", dropout=0.2), 2], seed=5) for _ in range(3))
@@ -387,7 +417,9 @@ def test_online_steps(uniform):
 
 def test_stop_loss():
     X, y = np.arange(5), 4 * np.arange(5)
-    trainer = nn.Trainer(nn.Network([1, 1], init=2.0, bias=False, dtype="float64"), "sse", nn.SGD(0.01), batch_size=None)
+    trainer = nn.Trainer(
+        nn.Network([1, 1], init=2.0, bias=False, dtype="float64"), "sse", nn.SGD(0.01), batch_size=None
+    )
     history = trainer.fit(X, y, epochs=100, stop_loss=1e-6)
     assert history.stopped == "stop_loss" and history.loss[-1] <= 1e-6 < history.loss[-2]
     at_it = trainer.fit(X, y, epochs=5, stop_loss=history.loss[-1])
@@ -404,7 +436,11 @@ def test_validation_pair(uniform):
     assert values[0] == net.evaluate(V, t)["loss"]
     trainer.fit(X, y, epochs=1)
     history = trainer.fit(X, y, epochs=1, validation_data=(V.tolist(), t))
-    assert len(history.val_loss) == 3 and np.isnan(history.val_loss[1]) and history.val_loss[2] == net.evaluate(V, t)["loss"]
+    assert (
+        len(history.val_loss) == 3
+        and np.isnan(history.val_loss[1])
+        and history.val_loss[2] == net.evaluate(V, t)["loss"]
+    )
     assert history["val_r2"][2] == net.evaluate(V, t)["r2"]
 
 
@@ -431,7 +467,11 @@ def test_validation_fraction_is_set_aside(part, uniform):
 
 @pytest.mark.parametrize("rows", [1, 2])
 def test_very_few_samples(rows):
-    for output, y in (("identity", np.ones((rows, 2))), ("softmax", np.zeros(rows, int)), ("sigmoid", np.ones((rows, 2)))):
+    for output, y in (
+        ("identity", np.ones((rows, 2))),
+        ("softmax", np.zeros(rows, int)),
+        ("sigmoid", np.ones((rows, 2))),
+    ):
         net = small(output=output)
         history = net.fit(np.ones((rows, 3)), y, epochs=2)
         assert len(history.loss) == 2 and np.isfinite(net.parameters).all()

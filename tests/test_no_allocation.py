@@ -72,7 +72,8 @@ void *aligned_alloc(size_t align, size_t n) {
 }
 """
 
-# Python's own small objects go through malloc too (PYTHONMALLOC=malloc), so a list or a float made per step would count.
+# Python's own small objects go through malloc too (PYTHONMALLOC=malloc), so a list or a float made per step would
+# count.
 SCRIPT = """if True:
     import ctypes, gc, json, sys
     from itertools import repeat
@@ -117,7 +118,7 @@ SCRIPT = """if True:
         ready, out = X[:300].astype(net.dtype), np.empty((300, 3), net.dtype)  # no more than are checked in one go
         net.predict(ready, out=out)
         found["predict " + name] = [least(lambda: net.predict(ready[:10], out=out[:10])), 
-                                    least(lambda: net.predict(ready[:290], out=out[:290]))]
+                                    least(lambda: net.predict(ready[:250], out=out[:250]))]
 
     predict = nn.Network([20, 32, 3], seed=0).freeze()
     x, out = X[0].copy(), np.empty(3, np.float32)
@@ -158,7 +159,8 @@ def of_kind(counts, kind):
 
 def test_a_thousand_steps_allocate_no_more_than_ten(counts):
     for name, (few, many) in of_kind(counts, "fit ").items():
-        # between stretches of some 20 ms the clock is read and signals are looked at: a few numbers each time, never one per step
+        # between stretches of some 20 ms the clock is read and signals are looked at: a few numbers each time, never
+        # one per step
         assert many - few <= 100, name
 
 

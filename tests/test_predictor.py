@@ -1,4 +1,4 @@
-"""Predictor: the same bits as the network by every way, strict where it says so, without allocation, from many threads."""
+"""Predictor: the network's own bits by every way, strict where it says so, no allocation, from many threads."""
 
 import os
 import pickle
@@ -34,7 +34,7 @@ def inputs(net, rng, rows=13):
     return X
 
 
-# ---- the same answer by every way --------------------------------------------------------------------------------------
+# ---- the same answer by every way ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -79,7 +79,9 @@ def test_leaving_zeros_out_changes_no_sign_of_zero(isa, sizes, tiny):
     for trial in range(30):
         net = nn.Network(sizes, bias=False, seed=trial)
         net.parameters[:] = rng.choice([-tiny, tiny, -1.0], size=net.parameters.size, p=[0.5, 0.4, 0.1])
-        x = np.where(rng.random(100) < 0.03, np.float32(tiny), 0).astype(np.float32) * rng.choice([-1, 1], 100).astype("f4")
+        x = np.where(rng.random(100) < 0.03, np.float32(tiny), 0).astype(np.float32) * rng.choice([-1, 1], 100).astype(
+            "f4"
+        )
         expected = net.predict(np.array([x, x]))[0]
         assert net.freeze()(x).tobytes() == expected.tobytes()
 
@@ -127,7 +129,7 @@ def test_network_wider_than_the_stack_allows():
     assert np.array([net.predict(x) for x in X]).tobytes() == expected.tobytes()
 
 
-# ---- small weights -----------------------------------------------------------------------------------------------------
+# ---- small weights ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("storage, most", [("bfloat16", 2**-8), ("int8", 2**-6)])
@@ -149,7 +151,9 @@ def test_small_weights_are_close_and_one_is_as_many(isa, storage, most, sizes):
 
 def test_int8_is_within_half_a_step_of_each_weight():
     net = nn.Network([64, 40], init=0.0, bias=False, seed=0)
-    net.parameters[:] = np.random.default_rng(0).normal(size=net.parameters.size) * np.tile(10.0 ** np.arange(-20, 20), 64)
+    net.parameters[:] = np.random.default_rng(0).normal(size=net.parameters.size) * np.tile(
+        10.0 ** np.arange(-20, 20), 64
+    )
     got = net.freeze("int8")(np.eye(64, dtype=np.float32))
     step = np.abs(net.layers[0].weight).max(axis=0) / 127
     assert (np.abs(got - net.layers[0].weight) <= step * 0.5001).all()
@@ -195,7 +199,7 @@ def test_pickled_on_one_instruction_set_it_is_the_same_on_another(storage):
     _kernels.select_isa(before)
 
 
-# ---- strict ------------------------------------------------------------------------------------------------------------
+# ---- strict ----------------------------------------------------------------------------------------------------------
 
 NET = nn.Network([4, 8, 2], seed=0)
 X32, OUT32 = np.ones(4, np.float32), np.full(2, 7, np.float32)
@@ -243,7 +247,12 @@ def test_calls_by_name_and_wrong_calls():
     out = np.empty(2, np.float32)
     assert predict(x=X32, out=out) is out and predict(X32, out=out) is out and predict(X32, None).shape == (2,)
     assert predict.__call__(X32, out) is out
-    for call in (lambda: predict(), lambda: predict(X32, out, 1), lambda: predict(X32, y=out), lambda: predict(X32, x=X32)):
+    for call in (
+        lambda: predict(),
+        lambda: predict(X32, out, 1),
+        lambda: predict(X32, y=out),
+        lambda: predict(X32, x=X32),
+    ):
         with pytest.raises(TypeError):
             call()
 
@@ -263,7 +272,7 @@ def test_memory_that_x_and_out_share_is_refused_for_many():
         nn.Network([4, 4], seed=0).freeze()(both, both)
 
 
-# ---- threads and memory ------------------------------------------------------------------------------------------------
+# ---- threads and memory ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("sizes", [[17, 64, 64, 6], [784, 256, 10]])
@@ -295,7 +304,8 @@ COUNTER = r"""
 #include <stddef.h>
 static long calls;
 long malloc_calls(void) { return calls; }
-extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t);
+extern void *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
 void *malloc(size_t n) { calls++; return __libc_malloc(n); }
 void *calloc(size_t a, size_t b) { calls++; return __libc_calloc(a, b); }
 void *realloc(void *p, size_t n) { calls++; return __libc_realloc(p, n); }
@@ -308,7 +318,8 @@ import ctypes
 import numpy as np, nncore as nn
 count = ctypes.CDLL(None).malloc_calls
 count.restype = ctypes.c_long
-for sizes, storage in [([17, 64, 64, 6], None), ([784, 256, 10], None), ([8, 16, 1], None), ([300, 300, 40, 2], "int8"), ([300, 90, 2], "bfloat16")]:
+nets = [([17, 64, 64, 6], None), ([784, 256, 10], None), ([8, 16, 1], None), ([300, 300, 40, 2], "int8")]
+for sizes, storage in [*nets, ([300, 90, 2], "bfloat16")]:
     predict = nn.Network(sizes, seed=0).freeze(storage)
     x, out = np.ones(sizes[0], np.float32), np.empty(sizes[-1], np.float32)
     X, OUT = np.ones((5, sizes[0]), np.float32), np.empty((5, sizes[-1]), np.float32)
@@ -329,11 +340,13 @@ for sizes, storage in [([17, 64, 64, 6], None), ([784, 256, 10], None), ([8, 16,
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="counts by LD_PRELOAD on glibc")
 def test_with_out_nothing_is_allocated(tmp_path):
-    """Counted from outside: a library between the program and malloc. Python's own small objects are made malloc's too."""
+    """Counted from outside, by a library between the program and malloc; Python's small objects count as well."""
     (tmp_path / "counter.c").write_text(COUNTER)
     library = tmp_path / "counter.so"
     compiler = os.environ.get("CC", "cc")
-    made = subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", library, tmp_path / "counter.c"], capture_output=True)
+    made = subprocess.run(
+        [compiler, "-O1", "-shared", "-fPIC", "-o", library, tmp_path / "counter.c"], capture_output=True
+    )
     if made.returncode:
         pytest.skip(f"no C compiler, or not glibc: {made.stderr.decode()[:200]}")
     env = dict(os.environ, LD_PRELOAD=str(library), PYTHONMALLOC="malloc", PYTHONPATH=os.pathsep.join(sys.path))

@@ -1,7 +1,7 @@
 """The same bits everywhere: on every instruction set with FMA, on any number of threads, alone or among others.
 
-GOLDEN pins the weights of some trainings. After a change that is meant to change bits, `python tests/test_same_bits.py` prints the
-table anew; such a change belongs in CHANGELOG.md.
+GOLDEN pins the weights of some trainings. After a change that is meant to change bits, `python
+tests/test_same_bits.py` prints the table anew; such a change belongs in CHANGELOG.md.
 """
 
 import hashlib
@@ -26,18 +26,37 @@ def sha256(array):
     return hashlib.sha256(array.tobytes()).hexdigest()
 
 
-# name: layers, output, optimizer, batch size, samples. Every activation, loss and optimizer is in one of them, every way through
-# the loops too: packed and not, few columns and many, one output, one input, rows of every remainder, dropout.
+# name: layers, output, optimizer, batch size, samples. Every activation, loss and optimizer is in one of them, every
+# way through the loops too: packed and not, few columns and many, one output, one input, rows of every remainder,
+# dropout.
 CASES = {
     "tiny": ([2, nn.Dense(8, "tanh"), 1], "identity", nn.Adam(0.01), 4, 30),
     "online": ([5, nn.Dense(33, "silu"), 1], "identity", nn.SGD(0.005, momentum=0.9, nesterov=True), 1, 40),
     "small": ([8, nn.Dense(32, "gelu"), nn.Dense(32, "tanh"), 1], "identity", nn.AdamW(0.01), 32, 100),
     "primes": ([13, nn.Dense(37, "leaky_relu"), nn.Dense(29, "softplus"), 7], "softmax", nn.Adam(0.01), 23, 100),
-    "sigmoids": ([7, nn.Dense(17, "sigmoid"), nn.Dense(40, "identity"), 3], "sigmoid", nn.SGD(0.1, weight_decay=0.01), 10, 44),
-    "dropout": ([20, nn.Dense(50, "relu", dropout=0.3), nn.Dense(31, "tanh", dropout=0.5), 4], "softmax", nn.Adam(0.01), 16, 90),
+    "sigmoids": (
+        [7, nn.Dense(17, "sigmoid"), nn.Dense(40, "identity"), 3],
+        "sigmoid",
+        nn.SGD(0.1, weight_decay=0.01),
+        10,
+        44,
+    ),
+    "dropout": (
+        [20, nn.Dense(50, "relu", dropout=0.3), nn.Dense(31, "tanh", dropout=0.5), 4],
+        "softmax",
+        nn.Adam(0.01),
+        16,
+        90,
+    ),
     "packed": ([190, nn.Dense(210, "relu"), nn.Dense(70, "tanh"), 10], "softmax", nn.Adam(1e-3), 100, 250),
     "wide": ([300, nn.Dense(530, "gelu"), nn.Dense(270, "relu"), 33], "identity", nn.AdamW(1e-3), 150, 300),
-    "no bias": ([600, nn.Dense(65, "relu", bias=False), nn.Dense(2, bias=False)], "softmax", nn.SGD(0.01, momentum=0.5), 40, 90),
+    "no bias": (
+        [600, nn.Dense(65, "relu", bias=False), nn.Dense(2, bias=False)],
+        "softmax",
+        nn.SGD(0.01, momentum=0.5),
+        40,
+        90,
+    ),
 }
 GOLDEN = {
     ("tiny", "float32"): "adc8dfeeb40252ffe2272624f277380a8c1ddd981b49fba8c2280069b2753ad4",
@@ -74,7 +93,7 @@ def train(name, dtype, threads=None, **keywords):
     return net
 
 
-# ---- training -------------------------------------------------------------------------------------------------------------
+# ---- training --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -98,12 +117,16 @@ def test_generic_code_does_not_depend_on_threads_either(name):
 
 @pytest.mark.parametrize("name", ["small", "dropout", "packed"])
 def test_the_environment_chooses_and_changes_nothing(name):
-    code = ("import importlib.util, sys; spec = importlib.util.spec_from_file_location('bits', sys.argv[1]); "
-            "bits = importlib.util.module_from_spec(spec); spec.loader.exec_module(bits); "
-            "print(bits.nn.isa(), bits.nn.threads(), bits.sha256(bits.train(sys.argv[2], 'float32').parameters))")  # fmt: skip
+    code = (
+        "import importlib.util, sys; spec = importlib.util.spec_from_file_location('bits', sys.argv[1]); "
+        "bits = importlib.util.module_from_spec(spec); spec.loader.exec_module(bits); "
+        "print(bits.nn.isa(), bits.nn.threads(), bits.sha256(bits.train(sys.argv[2], 'float32').parameters))"
+    )
     for isa, threads in itertools.product([n for n, here in nn.isas().items() if here and n != "generic"], "123"):
         environment = {**os.environ, "NNCORE_ISA": isa, "NNCORE_NUM_THREADS": threads}
-        run = subprocess.run([sys.executable, "-c", code, __file__, name], env=environment, capture_output=True, text=True)
+        run = subprocess.run(
+            [sys.executable, "-c", code, __file__, name], env=environment, capture_output=True, text=True
+        )
         assert run.stdout.split() == [isa, threads, GOLDEN[name, "float32"]], run.stderr
 
 
@@ -142,7 +165,7 @@ def test_gradients_and_steps_do_not_depend_on_the_workspace():
     assert np.array_equal(nets[0].parameters, nets[1].parameters)
 
 
-# ---- prediction -------------------------------------------------------------------------------------------------------------
+# ---- prediction ------------------------------------------------------------------------------------------------------
 
 SHAPES = {
     "one output": [9, 40, 1],

@@ -1,5 +1,5 @@
-"""Threads: results never depend on them, a fork inherits a working library, calls may come from many threads at once, and nothing
-runs on after a call has returned."""
+"""Threads: results never depend on them, a fork inherits a working library, calls may come from many threads at once,
+and nothing runs on after a call has returned."""
 
 import multiprocessing
 import os
@@ -31,7 +31,7 @@ def trained(threads, epochs=2):
     return net
 
 
-# ---- after fork ----------------------------------------------------------------------------------------------------------------
+# ---- after fork ------------------------------------------------------------------------------------------------------
 
 
 def in_child(pipe, net):
@@ -69,7 +69,7 @@ def test_a_forked_child_predicts_and_trains(children):
         assert np.array_equal(parameters, net.parameters)
 
 
-# ---- from several threads at once -------------------------------------------------------------------------------------------------
+# ---- from several threads at once ------------------------------------------------------------------------------------
 
 
 def together(count, work):
@@ -138,7 +138,8 @@ def test_different_work_at_once():
 
 
 def test_predict_during_fit_neither_hangs_nor_breaks():
-    # the weights change under the reader, so nothing is said of its answers but that they are finite; training is not disturbed
+    # the weights change under the reader, so nothing is said of its answers but that they are finite; training is not
+    # disturbed
     net, alone = network(), network()
     done = threading.Event()
 
@@ -164,7 +165,7 @@ def test_two_trainings_of_one_network_do_not_crash():
     assert np.isfinite(net.parameters).all()
 
 
-# ---- nothing runs on ----------------------------------------------------------------------------------------------------------------
+# ---- nothing runs on -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="needs /proc")
@@ -191,20 +192,26 @@ def test_no_thread_runs_after_a_call():
         print(len(states), "".join(states), busy() - before, time.process_time() - began)
     """
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    run = subprocess.run([sys.executable, "-c", code, os.path.dirname(__file__)], env=environment, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", code, os.path.dirname(__file__)], env=environment, capture_output=True, text=True
+    )
     count, states, ticks, seconds = run.stdout.split()
     assert int(count) == 3, run.stdout  # the workers are there
     assert set(states) == {"S"}, "a worker is not asleep"
     assert int(ticks) <= 1 and float(seconds) < 0.2  # of half a second by three threads
 
 
-# ---- how many ------------------------------------------------------------------------------------------------------------------------
+# ---- how many --------------------------------------------------------------------------------------------------------
 
 
 def count_in_child(**environment):
     clean = {k: v for k, v in os.environ.items() if k not in ("NNCORE_NUM_THREADS",)}
-    return subprocess.run([sys.executable, "-c", "import nncore; print(nncore.threads())"], env={**clean, **environment},
-                          capture_output=True, text=True)  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-c", "import nncore; print(nncore.threads())"],
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_the_environment_sets_the_most():

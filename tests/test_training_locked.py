@@ -1,4 +1,5 @@
-"""Training is locked to the numpy reference: same weights, same batches, every gradient by name and the loss at every step."""
+"""Training is locked to the numpy reference: same weights, same batches, every gradient by name and the loss at every
+step."""
 
 import itertools
 import zlib
@@ -76,7 +77,8 @@ def assert_close(got, want, tolerance, name):
 
 
 def lock(net, settings, loss, batch, steps, tolerance, follow=False):
-    """Train both side by side. follow: the reference takes the weights over after each step, so that rounding does not add up."""
+    """Train both side by side. follow: the reference takes the weights over after each step, so that rounding does not
+    add up."""
     other = twin(net, "float64")
     optimizer = reference_optimizer(settings)
     trainer = nn.Trainer(net, loss, settings, batch_size=batch)
@@ -103,10 +105,16 @@ def lock(net, settings, loss, batch, steps, tolerance, follow=False):
     assert trainer.steps == steps
 
 
-# ---- step by step ------------------------------------------------------------------------------------------------------
+# ---- step by step ----------------------------------------------------------------------------------------------------
 
-# Every optimizer on every small size; the wide ones, which take longer, with one that has two slots and one that has one.
-STEPS = [(size, name) for size in SIZES for name in OPTIMIZERS if "wide" not in size or name in ("nesterov, decay", "adam, decay")]
+# Every optimizer on every small size; the wide ones, which take longer, with one that has two slots and one that has
+# one.
+STEPS = [
+    (size, name)
+    for size in SIZES
+    for name in OPTIMIZERS
+    if "wide" not in size or name in ("nesterov, decay", "adam, decay")
+]
 
 
 @pytest.mark.parametrize(("size", "name"), STEPS)
@@ -134,7 +142,13 @@ def test_every_activation_and_loss(hidden, output, loss):
 
 
 def test_layers_of_every_kind_in_one_network():
-    layers = [6, nn.Dense(9, "leaky_relu", alpha=0.3), nn.Dense(70, "gelu", bias=False), nn.Dense(3, "silu"), nn.Dense(2, bias=False)]
+    layers = [
+        6,
+        nn.Dense(9, "leaky_relu", alpha=0.3),
+        nn.Dense(70, "gelu", bias=False),
+        nn.Dense(3, "silu"),
+        nn.Dense(2, bias=False),
+    ]
     net = nn.Network(layers, seed=3, dtype="float64")
     lock(net, nn.Adam(0.01, weight_decay=0.1), "mse", 30, 6, 1e-10)
 
@@ -145,7 +159,7 @@ def test_batch_sizes_around_the_blocks(rows):
     lock(net, nn.SGD(0.01), "cross_entropy", rows, 2, 1e-10)
 
 
-# ---- fit: order, batches, epochs -----------------------------------------------------------------------------------------
+# ---- fit: order, batches, epochs -------------------------------------------------------------------------------------
 
 
 def mix(x):
@@ -198,7 +212,9 @@ def test_loss_of_an_epoch_is_a_sum_for_sse():
     other, optimizer = twin(net), reference.SGD(1e-3)
     X, y = data(net, 11)
     loss = nn.Trainer(net, "sse", nn.SGD(1e-3), batch_size=4).fit(X, y, epochs=1, shuffle=False).loss[0]
-    assert loss == pytest.approx(sum(other.step(X[i : i + 4], y[i : i + 4], optimizer, "sse") for i in (0, 4, 8)), rel=1e-12)
+    assert loss == pytest.approx(
+        sum(other.step(X[i : i + 4], y[i : i + 4], optimizer, "sse") for i in (0, 4, 8)), rel=1e-12
+    )
 
 
 def test_settings_may_change_on_the_way():
@@ -215,7 +231,7 @@ def test_settings_may_change_on_the_way():
     np.testing.assert_allclose(net.parameters, other.parameters, rtol=1e-10, atol=1e-10)
 
 
-# ---- against numeric gradients ---------------------------------------------------------------------------------------------
+# ---- against numeric gradients ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("hidden", HIDDEN)
@@ -234,11 +250,12 @@ def test_gradients_are_the_slope_of_the_loss(hidden, output, loss):
     np.testing.assert_allclose(gradients.vector, numeric, rtol=1e-6, atol=1e-8 * max(1, abs(gradients.loss)))
 
 
-# ---- dropout -----------------------------------------------------------------------------------------------------------------
+# ---- dropout ---------------------------------------------------------------------------------------------------------
 
 
 def mask_net(width, rate, seed=0, dtype="float64"):
-    """x -> width units, all equal to x, some dropped -> their sum: a step of SGD shows in the weights which were kept."""
+    """x -> width units, all equal to x, some dropped -> their sum: a step of SGD shows in the weights which were
+    kept."""
     layers = [1, nn.Dense(width, "identity", bias=False, init=1.0, dropout=rate), nn.Dense(1, bias=False, init=1.0)]
     return nn.Network(layers, seed=seed, dtype=dtype)
 
@@ -320,7 +337,8 @@ def test_dropout_means_nothing_on_average(uniform):
     x = uniform((1, 4), 3)
     plain = float(net.predict(x)[0, 0])
     trainer = nn.Trainer(net, "sse", nn.SGD(1e-300))  # steps that change nothing
-    # loss = (y - t)^2 at two targets gives y: ((y - 0)^2 - (y - 1)^2 + 1) / 2 needs one mask; so take large t: y = t - sqrt(loss)
+    # loss = (y - t)^2 at two targets gives y: ((y - 0)^2 - (y - 1)^2 + 1) / 2 needs one mask; so take large t: y = t -
+    # sqrt(loss)
     answers = np.array([100 - np.sqrt(trainer.step(x, [[100.0]])) for _ in range(4000)])
     assert answers.std() > 0.01
     assert abs(answers.mean() - plain) < 5 * answers.std() / np.sqrt(len(answers))

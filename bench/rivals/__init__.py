@@ -4,13 +4,15 @@
     training(problem, threads)          an object with
                                             reset()        first weights, fresh optimizer
                                             steps(order)   an epoch of steps in that order of samples
-                                            run(epochs)    the same with its own shuffling, in its best ordinary form: this is timed
-                                            weights()      [(W, b), ...] as numpy arrays, W (fan_in, fan_out)
+                                            run(epochs)    the same with its own shuffling, in its best ordinary form:
+                                            this is timed weights()      [(W, b), ...] as numpy arrays, W (fan_in,
+                                            fan_out)
     predicting(problem, threads)        (statement, namespace): a statement to be timed, that answers problem.X;
-    single(problem, threads)            likewise for problem.X[0]. namespace["answer"]() gives the last answer as an array.
+    single(problem, threads)            likewise for problem.X[0]. namespace["answer"]() gives the last answer as an
+    array.
 
-threads is 1 or more; the process is pinned to as many CPUs before anything is imported. nncore is one of them; the first is the
-one against which answers are checked.
+threads is 1 or more; the process is pinned to as many CPUs before anything is imported. nncore is one of them; the
+first is the one against which answers are checked.
 """
 
 import importlib

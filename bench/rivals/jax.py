@@ -57,7 +57,9 @@ class Training:
 
     def steps(self, order):
         batch = self.problem.workload.batch
-        self.state = epoch(self.hidden, self.state, self.X, self.y, order[: len(order) // batch * batch].reshape(-1, batch))
+        self.state = epoch(
+            self.hidden, self.state, self.X, self.y, order[: len(order) // batch * batch].reshape(-1, batch)
+        )
         jax.block_until_ready(self.state)
 
     def run(self, epochs):

@@ -27,8 +27,12 @@ class Training:
     def reset(self):
         self.net = network(self.problem)
         # with more than one CPU the default decides how many threads pay, as a user would have it
-        self.trainer = nncore.Trainer(self.net, optimizer=nncore.Adam(LEARNING_RATE), batch_size=self.problem.workload.batch,
-                                      threads=1 if self.threads == 1 else None)  # fmt: skip
+        self.trainer = nncore.Trainer(
+            self.net,
+            optimizer=nncore.Adam(LEARNING_RATE),
+            batch_size=self.problem.workload.batch,
+            threads=1 if self.threads == 1 else None,
+        )
 
     def steps(self, order):
         self.trainer.fit(self.problem.X[order], self.problem.y[order], epochs=1, shuffle=False, progress=False)

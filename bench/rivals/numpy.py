@@ -1,4 +1,5 @@
-"""The plain numpy network of nncore.reference: one matrix product per layer and direction, elementwise work in place."""
+"""The plain numpy network of nncore.reference: one matrix product per layer and direction, elementwise work in
+place."""
 
 import numpy as np
 

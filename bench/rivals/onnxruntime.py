@@ -21,8 +21,10 @@ def model(problem, rows):
         if kind:
             nodes.append(helper.make_node(kind, [x], [f"y{i}"]))
             x = f"y{i}"
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, columns])
-            for name, columns in (("x", w.sizes[0]), (x, w.sizes[-1]))]  # fmt: skip
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [rows, columns])
+        for name, columns in (("x", w.sizes[0]), (x, w.sizes[-1]))
+    ]
     graph = helper.make_graph(nodes, "net", ends[:1], ends[1:], tensors)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
 
@@ -40,7 +42,12 @@ def answering(problem, X, threads):
     binding = session.io_binding()
     binding.bind_ortvalue_input(session.get_inputs()[0].name, x)
     binding.bind_ortvalue_output(session.get_outputs()[0].name, out)
-    return "run(binding)", {"run": session.run_with_iobinding, "binding": binding, "keep": (x, session), "answer": out.numpy}
+    return "run(binding)", {
+        "run": session.run_with_iobinding,
+        "binding": binding,
+        "keep": (x, session),
+        "answer": out.numpy,
+    }
 
 
 def predicting(problem, threads):
@@ -49,4 +56,3 @@ def predicting(problem, threads):
 
 def single(problem, threads):
     return answering(problem, problem.X[:1], threads)
-

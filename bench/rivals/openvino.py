@@ -12,13 +12,22 @@ def versions():
 
 def answering(problem, X, threads):
     core = openvino.Core()
-    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1,
-                "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}  # fmt: skip
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "ENABLE_CPU_PINNING": False,
+    }
     compiled = core.compile_model(core.read_model(model(problem, len(X))), "CPU", settings)
     request = compiled.create_infer_request()
     x = openvino.Tensor(np.ascontiguousarray(X), shared_memory=True)
     request.set_input_tensor(x)
-    return "infer()", {"infer": request.infer, "keep": (x, compiled), "answer": lambda: request.get_output_tensor().data}
+    return "infer()", {
+        "infer": request.infer,
+        "keep": (x, compiled),
+        "answer": lambda: request.get_output_tensor().data,
+    }
 
 
 def predicting(problem, threads):

@@ -1,4 +1,5 @@
-"""scikit-learn's MLP: timed by fit, which is its fastest loop; checked by partial_fit, to which an order can be given."""
+"""scikit-learn's MLP: timed by fit, which is its fastest loop; checked by partial_fit, to which an order can be
+given."""
 
 import warnings
 
@@ -22,12 +23,23 @@ class Training:
     def reset(self):
         w = self.problem.workload
         kind = MLPClassifier if w.output == "softmax" else MLPRegressor
-        self.net = kind(hidden_layer_sizes=w.sizes[1:-1], activation=w.hidden, alpha=0, batch_size=min(w.batch, len(self.problem.X)), random_state=0,
-                        learning_rate_init=LEARNING_RATE, tol=0, n_iter_no_change=10**9)  # fmt: skip
+        self.net = kind(
+            hidden_layer_sizes=w.sizes[1:-1],
+            activation=w.hidden,
+            alpha=0,
+            batch_size=min(w.batch, len(self.problem.X)),
+            random_state=0,
+            learning_rate_init=LEARNING_RATE,
+            tol=0,
+            n_iter_no_change=10**9,
+        )
         self.classes = {"classes": range(w.sizes[-1])} if w.output == "softmax" else {}
         self.net.partial_fit(self.problem.X[: w.batch], self.y[: w.batch], **self.classes)
-        for mine, theirs in zip(self.net.coefs_ + self.net.intercepts_, [W for W, _ in self.problem.weights]
-                                + [b for _, b in self.problem.weights], strict=True):  # fmt: skip
+        for mine, theirs in zip(
+            self.net.coefs_ + self.net.intercepts_,
+            [W for W, _ in self.problem.weights] + [b for _, b in self.problem.weights],
+            strict=True,
+        ):
             mine[...] = theirs
         self.net._optimizer = AdamOptimizer(self.net.coefs_ + self.net.intercepts_, LEARNING_RATE)
 

@@ -15,9 +15,12 @@ static const int64_t nnc_avx2_mask64[8] = {-1, -1, -1, -1, 0, 0, 0, 0};
 #define MASK32(n) _mm256_loadu_si256((const __m256i *)(nnc_avx2_mask32 + 8 - (n)))
 #define MASK64(n) _mm256_loadu_si256((const __m256i *)(nnc_avx2_mask64 + 4 - (n)))
 
-/* v_list_nonzero: four lanes at a time, m their mask: the positions of its set bits, one to a byte, and how many they are. */
-static const uint32_t nnc_avx2_places[16] = {0,      0,      1,        0x0100, 2,        0x0200,   0x0201,     0x020100,
-                                             3,      0x0300, 0x0301,   0x030100, 0x0302, 0x030200, 0x030201,   0x03020100};
+/* v_list_nonzero: four lanes at a time, m their mask: the positions of its set bits, one to a byte, and how many they
+ * are. */
+static const uint32_t nnc_avx2_places[16] = {
+    0, 0,      1,      0x0100,   2,      0x0200,   0x0201,   0x020100,
+    3, 0x0300, 0x0301, 0x030100, 0x0302, 0x030200, 0x030201, 0x03020100,
+};
 static inline __attribute__((always_inline)) int nnc_avx2_list(int m, int32_t p, int32_t *list) {
     const __m128i places = _mm_cvtepu8_epi32(_mm_cvtsi32_si128((int)nnc_avx2_places[m]));
     _mm_storeu_si128((__m128i *)list, _mm_add_epi32(places, _mm_set1_epi32(p)));

@@ -1,19 +1,20 @@
 /* row.h: one sample through all layers of a plan (../plan.h).
  *
- * a) A tile takes up to 8 vectors of outputs through the whole contraction in registers; bias and activation follow while they
- *    are in L1. Every element is summed as the matrix tile sums it (p ascending, nnc_chains chains), so one sample and many
- *    have the same bits.
- * b) Inputs that are +0 can be left out: x = 0 adds +0 or -0 to a sum that started at +0, which changes it only if it had become
- *    -0, by underflow. That would show in the answer only where the bias is missing or -0 (stage.zero_sign): there a layer with a
- *    sum of -0 is done again in full. Weights must be finite, which the builder sees to (stage.scan).
+ * a) A tile takes up to 8 vectors of outputs through the whole contraction in registers; bias and activation follow
+ *    while they are in L1. Every element is summed as the matrix tile sums it (p ascending, nnc_chains chains), so one
+ *    sample and many have the same bits.
+ * b) Inputs that are +0 can be left out: x = 0 adds +0 or -0 to a sum that started at +0, which changes it only if it
+ *    had become -0, by underflow. That would show in the answer only where the bias is missing or -0 (stage.zero_sign):
+ *    there a layer with a sum of -0 is done again in full. Weights must be finite, which the builder sees to
+ *    (stage.scan).
  * c) A layer without a bias has one of -0, which changes nothing: x + -0 = x for every x.
  */
 #include "../plan.h"
 
-/* ---- weights: how a row of V vectors is read ----------------------------------------------------------------------------- */
+/* ---- weights: how a row of V vectors is read -------------------------------------------------------------------- */
 
-/* bfloat16 is the upper half of a float32: vectors 2i and 2i+1 lie in the lower and upper halves of 32-bit words. int8: vectors
- * 4i .. 4i+3 lie in the four bytes of a word, and stand here as q * 2^24, which their scale knows. */
+/* bfloat16 is the upper half of a float32: vectors 2i and 2i+1 lie in the lower and upper halves of 32-bit words. int8:
+ * vectors 4i .. 4i+3 lie in the four bytes of a word, and stand here as q * 2^24, which their scale knows. */
 #define ROW_WORDS(q) (*(const FN(loose_bits) *)(q))
 typedef ibits FN(loose_bits) __attribute__((vector_size(VBYTES), may_alias, aligned(1)));
 
@@ -42,13 +43,13 @@ INLINE void FN(row_weights)(const int V, const int storage, const char *q, long 
 #endif
 }
 
-/* ---- the tile ------------------------------------------------------------------------------------------------------------ */
+/* ---- the tile --------------------------------------------------------------------------------------------------- */
 
-/* z (V vectors) = x (k) W (k, V vectors), or += with add (S == 1 only). W's rows are w_row bytes apart, its panels of NR columns
- * w_panel. list: the rows (where S > 1, the first of each S rows) to visit, `count` of them, instead of all; what k leaves over
- * after blocks of S is always done. */
-INLINE void FN(row_tile)(const int V, const int S, const int storage, const int listed, long k, const real *x, const char *w,
-                         long w_row, long w_panel, real *z, int add, const int32_t *list, long count) {
+/* z (V vectors) = x (k) W (k, V vectors), or += with add (S == 1 only). W's rows are w_row bytes apart, its panels of
+ * NR columns w_panel. list: the rows (where S > 1, the first of each S rows) to visit, `count` of them, instead of all;
+ * what k leaves over after blocks of S is always done. */
+INLINE void FN(row_tile)(const int V, const int S, const int storage, const int listed, long k, const real *x,
+                         const char *w, long w_row, long w_panel, real *z, int add, const int32_t *list, long count) {
     if (V * S > NNC_ACC) return; /* does not fit the registers and is never asked for */
     vec acc[4][NNC_ROW_VECS], column[NNC_ROW_VECS];
     UNROLL for (int s = 0; s < S; s++)
@@ -91,10 +92,10 @@ typedef void (*FN(row_function))(ROW_ARGUMENTS);
 
 #define ROW_TILE(V, S, storage)                                                                                        \
     static void FN(row_all_##V##_##S##_##storage)(ROW_ARGUMENTS) {                                                     \
-        FN(row_tile)(V, S, storage, 0, k, x, w, w_row, w_panel, z, add, list, count);                                           \
+        FN(row_tile)(V, S, storage, 0, k, x, w, w_row, w_panel, z, add, list, count);                                  \
     }                                                                                                                  \
     static void FN(row_some_##V##_##S##_##storage)(ROW_ARGUMENTS) {                                                    \
-        FN(row_tile)(V, S, storage, 1, k, x, w, w_row, w_panel, z, add, list, count);                                           \
+        FN(row_tile)(V, S, storage, 1, k, x, w, w_row, w_panel, z, add, list, count);                                  \
     }
 #define ROW_NAMES(V, S, storage) {FN(row_all_##V##_##S##_##storage), FN(row_some_##V##_##S##_##storage)}
 #define ROW_NONE {0, 0}
@@ -130,35 +131,7 @@ INLINE FN(row_function) FN(row_of)(const nnc_stage *s, int vecs, int listed) {
     return FN(row_full)[s->chains / 2][vecs - 1][listed];
 }
 
-/* ---- one output ---------------------------------------------------------------------------------------------------------- */
-
-/* All lanes the sum over lanes in halves: lane j gets j and its partner, which is FN(fold)'s order in every lane. */
-#if defined(__clang__) || __GNUC__ >= 12
-#define ROW_TURN(v, ...) __builtin_shufflevector(v, v, __VA_ARGS__)
-#else
-#define ROW_TURN(v, ...) __builtin_shuffle(v, (ivec){__VA_ARGS__})
-#endif
-INLINE vec FN(row_fold)(vec *s) {
-    for (int half = SPAN_VECS / 2; half >= 1; half /= 2)
-        for (int i = 0; i < half; i++) s[i] = s[i] + s[i + half];
-    vec t = s[0];
-#if VBYTES * 8 / NNC_REAL == 16
-    t = t + ROW_TURN(t, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-    t = t + ROW_TURN(t, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
-    t = t + ROW_TURN(t, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-    t = t + ROW_TURN(t, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-#elif VBYTES * 8 / NNC_REAL == 8
-    t = t + ROW_TURN(t, 4, 5, 6, 7, 0, 1, 2, 3);
-    t = t + ROW_TURN(t, 2, 3, 0, 1, 6, 7, 4, 5);
-    t = t + ROW_TURN(t, 1, 0, 3, 2, 5, 4, 7, 6);
-#elif VBYTES * 8 / NNC_REAL == 4
-    t = t + ROW_TURN(t, 2, 3, 0, 1);
-    t = t + ROW_TURN(t, 1, 0, 3, 2);
-#else
-    t = t + ROW_TURN(t, 1, 0);
-#endif
-    return t;
-}
+/* ---- one output ------------------------------------------------------------------------------------------------- */
 
 /* All lanes the one output: as FN(matvec). w (k). */
 INLINE vec FN(row_dot)(long k, const real *x, const real *w) {
@@ -171,13 +144,13 @@ INLINE vec FN(row_dot)(long k, const real *x, const real *w) {
         const vec a = FN(get)(x + p, k - p), b = FN(get)(w + p, k - p);
         s[v] = v_fma(a, b, s[v]);
     }
-    return FN(row_fold)(s);
+    return FN(fold_all)(s);
 }
 
-/* ---- zeros --------------------------------------------------------------------------------------------------------------- */
+/* ---- zeros ------------------------------------------------------------------------------------------------------ */
 
-/* list = where x (k) has an element other than +0, or with step > 1 a block of `step` that holds one; returns how many. k is a
- * multiple of step. Writes LANES entries beyond. */
+/* list = where x (k) has an element other than +0, or with step > 1 a block of `step` that holds one; returns how many.
+ * k is a multiple of step. Writes LANES entries beyond. */
 INLINE long FN(row_nonzero)(long k, int step, const real *x_, int32_t *list) {
     typedef ibits __attribute__((may_alias)) bits;
     const bits *x = (const bits *)x_;
@@ -204,7 +177,7 @@ INLINE long FN(row_nonzero)(long k, int step, const real *x_, int32_t *list) {
     return count;
 }
 
-/* ---- a layer, and all of them ---------------------------------------------------------------------------------------------- */
+/* ---- a layer, and all of them ----------------------------------------------------------------------------------- */
 
 /* z = x W, rows first..first+k of it, added to z unless first is 0. */
 INLINE void FN(row_columns)(const nnc_stage *s, int listed, long first, long k, const real *x, const char *w, real *z,
@@ -223,7 +196,7 @@ static __attribute__((noinline)) void FN(row_sparse)(const nnc_stage *s, const r
     const long k = s->inputs;
     int32_t list[NNC_LISTED + LANES];
     const int step = s->chains;
-    const long reach = step == 1 ? NNC_LISTED : k; /* the builder asks for no scan where step > 1 and the list is too short */
+    const long reach = step == 1 ? NNC_LISTED : k; /* step > 1: k / step <= NNC_LISTED, the builder saw to it */
     int skipped = 0;
     for (long p = 0; p < k; p += reach) {
         const long rows = k - p < reach ? k - p : reach;

@@ -1,8 +1,9 @@
 """Builds against the installed nncore: python setup.py build_ext --inplace, then python -c "import ranker"."""
 
-import nncore
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+
+import nncore
 
 setup(
     name="ranker",

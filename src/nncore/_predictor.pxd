@@ -1,4 +1,4 @@
-# What other Cython code may use of a Predictor: `cimport nncore`, or this file. Needs nncore.get_include() to compile.
+# What other Cython code may use of a Predictor: `cimport nncore`, or this file. Compile with nncore.get_include().
 
 from libc.stdint cimport int32_t, int64_t
 

@@ -1,10 +1,10 @@
 """Predictor: an immutable plan for serving, and Row, which answers one sample from weights that may change.
 
 Design:
-a) The plan is C's (csrc/plan.h). What stands here is the border: checks with the numpy C-API (typed memoryviews cost more than a
-   small network does), then straight into the kernel.
-b) Python calls an object through its type's tp_call, with a tuple made for each call, unless the type has a vectorcall slot.
-   Cython writes the first; `answer` below is the second, put in its slot when the module is loaded.
+a) The plan is C's (csrc/plan.h). What stands here is the border: checks with the numpy C-API (typed memoryviews cost
+   more than a small network does), then straight into the kernel.
+b) Python calls an object through its type's tp_call, with a tuple made for each call, unless the type has a vectorcall
+   slot. Cython writes the first; `answer` below is the second, put in its slot when the module is loaded.
 c) With `out` nothing is allocated and nothing converted. A plan is never written, so threads share it without a lock.
 """
 
@@ -25,8 +25,8 @@ cimport numpy as cnp
 
 from . import _kernels, checks
 from ._arena import aligned
-from ._kernels cimport (NNC_BFLOAT16, NNC_FLOAT32, NNC_FLOAT64, NNC_FULL, NNC_INT8, default_threads, kernels, nnc_kernels,
-                        nnc_plan_layer, nnc_team, parallel, plan_build, plan_bytes, plan_layer, team_size)
+from ._kernels cimport (NNC_BFLOAT16, NNC_FLOAT32, NNC_FLOAT64, NNC_FULL, NNC_INT8, default_threads, kernels,
+                        nnc_kernels,                         nnc_plan_layer, nnc_team, parallel, plan_build, plan_bytes, plan_layer, team_size)
 
 cnp.import_array()
 
@@ -39,7 +39,7 @@ cdef extern from *:
         type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
         PyType_Modified(type);
     }
-    /* array is an ndarray (no subclass) of this type as it lies in memory, C-contiguous, aligned, writable if `flags` says so. */
+    /* array is an ndarray (no subclass) of this type as it lies in memory, with these flags. */
     static inline int lies_right(PyObject *array, void *descr, int flags) {
         return PyArray_CheckExact(array) && (void *)PyArray_DESCR((PyArrayObject *)array) == descr &&
                (PyArray_FLAGS((PyArrayObject *)array) & flags) == flags;
@@ -74,8 +74,8 @@ cdef double WORTH_A_THREAD = 1.5e6      # multiplications per thread below which
 
 Functions = namedtuple("Functions", "function plan inputs outputs scratch")
 Report = namedtuple("Report", "storage bytes max_error mean_error")
-Report.__doc__ = """What storing weights in fewer bytes costs: the plan's bytes, and the largest and the mean absolute difference from the
-full plan's answers to the sample that `freeze` was given (nan without one)."""
+Report.__doc__ = """What storing weights in fewer bytes costs: the plan's bytes, and the largest and the mean absolute
+difference from the network's answers to the sample that `freeze` was given (nan without one)."""
 
 
 # ---- building -------------------------------------------------------------------------------------------------------------
@@ -84,8 +84,8 @@ STORAGES = {"float32": NNC_FULL, "float64": NNC_FULL, "bfloat16": NNC_BFLOAT16, 
 
 
 cdef object build(layers, cnp.ndarray parameters, int storage, bint live, scales=None):
-    # The plan's block of memory, an array. layers as in Arena; parameters of the arithmetic's type, whole. scales: per layer None or
-    # a float32 array, see nnc_plan_layer.
+    # The plan's block of memory, an array. layers as in Arena; parameters of the arithmetic's type, whole. scales: per
+    # layer None or a float32 array, see nnc_plan_layer.
     cdef:
         const nnc_kernels *k = kernels(NNC_FLOAT32 if parameters.dtype.itemsize == 4 else NNC_FLOAT64)
         int count = len(layers), i
@@ -97,7 +97,8 @@ cdef object build(layers, cnp.ndarray parameters, int storage, bint live, scales
         raise MemoryError("no memory for the description of the layers")
     try:
         for i, (inputs, outputs, activation, parameter, has_bias, _) in enumerate(layers):
-            rows[i].inputs, rows[i].outputs, rows[i].activation, rows[i].parameter = inputs, outputs, activation, parameter
+            rows[i].inputs, rows[i].outputs = inputs, outputs
+            rows[i].activation, rows[i].parameter = activation, parameter
             rows[i].weight = base + at * size
             at += rows[i].inputs * rows[i].outputs
             rows[i].bias = base + at * size if has_bias else NULL
@@ -124,9 +125,9 @@ cdef class Predictor:
 
     Made by `Network.freeze`. Safe from any number of threads at once.
 
-    ``predictor(x)`` takes (inputs,) or (n, inputs), of anything array-like. ``predictor(x, out)`` writes into `out`, returns it,
-    allocates nothing and is strict: both must be C-contiguous arrays of the plan's dtype and the right shape. An input
-    that is nan gives nan. Answers have the same bits as the network's own, one by one or many at once.
+    ``predictor(x)`` takes (inputs,) or (n, inputs), of anything array-like. ``predictor(x, out)`` writes into `out`,
+    returns it, allocates nothing and is strict: both must be C-contiguous arrays of the plan's dtype and the right
+    shape. An input that is nan gives nan. Answers have the same bits as the network's own, one by one or many at once.
 
     Attributes
     ----------
@@ -182,7 +183,8 @@ cdef class Predictor:
         for i, (inputs, outputs, _, _, has_bias, _) in enumerate(self.layers):
             weight, bias = np.empty((inputs, outputs), self.dtype), np.empty(outputs, self.dtype)
             scale = np.empty(outputs, np.float32)
-            scaled = plan_layer(self.plan, i, cnp.PyArray_DATA(weight), cnp.PyArray_DATA(bias), <float *>cnp.PyArray_DATA(scale))
+            scaled = plan_layer(self.plan, i, cnp.PyArray_DATA(weight), cnp.PyArray_DATA(bias),
+                                <float *>cnp.PyArray_DATA(scale))
             scales.append(scale if scaled else None)
             pieces += [weight.reshape(-1), bias] if has_bias else [weight.reshape(-1)]
         return Predictor, (self.layers, np.concatenate(pieces), self.storage, scales, tuple(self.report))
@@ -211,10 +213,12 @@ cdef class Predictor:
     def ctypes(self):
         """(function, plan, inputs, outputs, scratch): addresses and sizes for ctypes, cffi, numba or any other caller.
 
-        The function is ``void function(const void *plan, const void *x, void *out, void *scratch)``; scratch is that many bytes,
-        or NULL where they are at most 256 KiB: then the stack serves. The addresses hold while the Predictor does.
+        The function is ``void function(const void *plan, const void *x, void *out, void *scratch)``; scratch is that
+        many bytes, or NULL where they are at most 256 KiB: then the stack serves. The addresses hold while the
+        Predictor does.
         """
-        return Functions(<size_t>self.plan.run, <size_t>self.plan, self.plan.inputs, self.plan.outputs, self.plan.scratch)
+        return Functions(<size_t>self.plan.run, <size_t>self.plan, self.plan.inputs, self.plan.outputs,
+                         self.plan.scratch)
 
     @property
     def capsule(self):
@@ -343,7 +347,7 @@ def require_x(x, inputs, dtype):
     if x.dtype != dtype:
         raise TypeError(f"x has dtype {x.dtype}, the plan takes {dtype}: {fix}")
     if x.ndim not in (1, 2) or x.shape[-1] != inputs or x.shape[0] == 0:
-        raise ValueError(f"x has shape {x.shape}, but the network takes ({inputs},), or (n, {inputs}) with n of 1 or more")
+        raise ValueError(f"x has shape {x.shape}, but the network takes ({inputs},), or (n, {inputs}) with n >= 1")
     if not x.flags.c_contiguous or not x.flags.aligned:
         raise ValueError(f"x is not {'C-contiguous' if x.flags.aligned else 'aligned in memory'}: {fix}")
 

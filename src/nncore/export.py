@@ -1,16 +1,16 @@
 """A network as one C99 file: `Network.export_c` and `nncore export`.
 
-The file needs nothing: no nncore, no malloc, no global state that changes, no libc beyond what it includes. It opens with its
-header part, so it is its own header: ``#define RANKER_HEADER`` before ``#include "ranker.c"`` gives the declarations alone.
-Compiled with -DNNCORE_SELF_TEST it has a main that checks stored inputs against stored outputs. Every sum is in nncore's own
-order, so that with FMA the answers have nncore's bits as well.
+The file needs nothing: no nncore, no malloc, no global state that changes, no libc beyond what it includes. It opens
+with its header part, so it is its own header: ``#define RANKER_HEADER`` before ``#include "ranker.c"`` gives the
+declarations alone. Compiled with -DNNCORE_SELF_TEST it has a main that checks stored inputs against stored outputs.
+Every sum is in nncore's own order, so that with FMA the answers have nncore's bits as well.
 
 How it is made:
 
-a) The activations are the core's own text, cut from ``csrc/vmath.h`` and ``csrc/ops/activations.h``: the functions that the network
-   needs and what those use, in a vocabulary of one lane (`_WORDS`) instead of vectors.
-b) Layers are loops of fixed length over plain arrays, in a shape that compilers turn into vectors: eight rows of weights are
-   added to a sum before it goes back to memory.
+a) The activations are the core's own text, cut from ``csrc/vmath.h`` and ``csrc/ops/activations.h``: the functions that
+   the network needs and what those use, in a vocabulary of one lane (`_WORDS`) instead of vectors.
+b) Layers are loops of fixed length over plain arrays, in a shape that compilers turn into vectors: eight rows of
+   weights are added to a sum before it goes back to memory.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def c_text(net: Network, name: str) -> Iterator[str]:
         "name": name, "NAME": name.upper(), "real": real, "bits": bits, "shape": shape, "inputs": net.inputs,
         "outputs": net.outputs, "activations": ", ".join(layer.activation for layer in net.layers),
         "fma": "fmaf" if bits == 32 else "fma", "fast": "FP_FAST_FMAF" if bits == 32 else "FP_FAST_FMA",
-        "mantissa": 23 if bits == 32 else 52, "bias": 127 if bits == 32 else 1023, "max": "FLT" if bits == 32 else "DBL",
+        "mantissa": 23 if bits == 32 else 52, "bias": 127 if bits == 32 else 1023,
+        "max": "FLT" if bits == 32 else "DBL",
         "rounder": "12582912.0f" if bits == 32 else "6755399441055744.0", "span": _SPAN,
     }  # fmt: skip
     yield _fill(_HEAD, values)
@@ -110,7 +111,8 @@ def _layer(net: Network, i: int, layer: Any, real: str) -> Iterator[str]:
         yield f"    FN({layer.activation}_row)({n}, y, bias{i}, y, 0);\n}}\n\n"
     else:
         parameter = _number(net.dtype.type(layer.parameter))
-        yield f"    for (int j = 0; j < {wide}; j++) y[j] = FN({layer.activation}_value)(y[j] + bias{i}[j], {parameter});\n}}\n\n"
+        value = f"FN({layer.activation}_value)(y[j] + bias{i}[j], {parameter})"
+        yield f"    for (int j = 0; j < {wide}; j++) y[j] = {value};\n}}\n\n"
 
 
 def _terms(count: int, step: int, weight: str, n: int, to: str) -> str:
@@ -127,7 +129,8 @@ def _wide(i: int, k: int, n: int) -> str:
         if first == last:
             continue
         text += f"    for (int p = {first}; p < {last}; p += {rows}) {{\n"
-        text += f"        const real *w = weight{i} + p * {n};\n        for (int j = 0; j < {n}; j++) {{\n            real s = y[j];\n"
+        text += f"        const real *w = weight{i} + p * {n};\n        for (int j = 0; j < {n}; j++) {{\n"
+        text += "            real s = y[j];\n"
         text += _terms(rows, 1, "w", n, "s") + "            y[j] = s;\n        }\n    }\n"
     return text
 
@@ -160,7 +163,9 @@ def _dot(i: int, k: int) -> str:
         text += f"    for (int p = 0; p < {whole}; p += {_SPAN})\n"
         text += f"        for (int s = 0; s < {_SPAN}; s++) c[s] = v_fma(x[p + s], weight{i}[p + s], c[s]);\n"
     if k > whole:
-        text += f"    for (int s = 0; s < {k - whole}; s++) c[s] = v_fma(x[{whole} + s], weight{i}[{whole} + s], c[s]);\n"
+        text += (
+            f"    for (int s = 0; s < {k - whole}; s++) c[s] = v_fma(x[{whole} + s], weight{i}[{whole} + s], c[s]);\n"
+        )
     half = _SPAN // 2
     while half:
         text += f"    for (int s = 0; s < {half}; s++) c[s] += c[s + {half}];\n"
@@ -249,7 +254,8 @@ def _self_test(net: Network, name: str, real: str) -> Iterator[str]:
         yield "},\n"
     yield "};\n\n"
     yield _fill(
-        _TEST, {"name": name, "real": real, "samples": _SAMPLES, "outputs": net.outputs, "tolerance": _number(tolerance)}
+        _TEST,
+        {"name": name, "real": real, "samples": _SAMPLES, "outputs": net.outputs, "tolerance": _number(tolerance)},
     )
 
 
@@ -283,8 +289,8 @@ _HEAD = """\
  *     @name@_predict(x, out);
  *
  * It allocates nothing, keeps no state and may be called from any number of threads at once; x may be out. Compile with
- * -O3 and the machine's own instruction set (-march=native); not with -ffast-math. With -DNNCORE_SELF_TEST this file has a main
- * that checks stored inputs against stored outputs. */
+ * -O3 and the machine's own instruction set (-march=native); not with -ffast-math. With -DNNCORE_SELF_TEST this file
+ * has a main that checks stored inputs against stored outputs. */
 #ifndef @NAME@_INPUTS
 #define @NAME@_INPUTS @inputs@
 #define @NAME@_OUTPUTS @outputs@
@@ -333,11 +339,11 @@ typedef uint@bits@_t ivec;
 #define v_load(p) (*(p))
 #define i_set(x) ((ivec)(x))
 #define i_mask(comparison) ((ivec)0 - (ivec)(comparison))
-#define EACH_SPAN(cols, k, n, s, ...)                                                                                  \\
-    for (long k = 0; k < (cols); k++) {                                                                                \\
-        const long n = 1, s = k % SPAN_VECS;                                                                           \\
-        (void)n;                                                                                                       \\
-        __VA_ARGS__;                                                                                                   \\
+#define EACH_SPAN(cols, k, n, s, ...) \\
+    for (long k = 0; k < (cols); k++) { \\
+        const long n = 1, s = k % SPAN_VECS; \\
+        (void)n; \\
+        __VA_ARGS__; \\
     }
 
 """
@@ -400,7 +406,9 @@ def _functions(activations: Iterable[str], bits: int) -> Iterator[str]:
     text = _HELPERS + _source("vmath.h") + _source("ops/activations.h")
     text = _of_type(text, bits)
     aliases = dict(re.findall(r"^#define (v_\w+) FN\((\w+)\)$", text, re.MULTILINE))
-    constants = {match[1]: match[0] for match in re.finditer(r"^#define ([A-Z]\w*)\b(?:\([^)]*\))? [^\n]*\n", text, re.M)}
+    constants = {
+        match[1]: match[0] for match in re.finditer(r"^#define ([A-Z]\w*)\b(?:\([^)]*\))? [^\n]*\n", text, re.M)
+    }
     units = {match[2] or match[3]: match[0] for match in _UNIT.finditer(text)}
     wanted: set[str] = set()
     rows = _kernels.activations()
@@ -423,7 +431,8 @@ def _functions(activations: Iterable[str], bits: int) -> Iterator[str]:
 
 # A comment or none, and a function: either on one line, or up to a brace in the first column.
 _UNIT = re.compile(
-    r"(/\*(?:(?!\*/).)*\*/\n)?INLINE [^\n(]*?(?:FN\((\w+)\)|(\w+))\([^{;]*\{(?:[^\n]*\}\n|.*?^\}\n)", re.MULTILINE | re.DOTALL
+    r"(/\*(?:(?!\*/).)*\*/\n)?INLINE [^\n(]*?(?:FN\((\w+)\)|(\w+))\([^{;]*\{(?:[^\n]*\}\n|.*?^\}\n)",
+    re.MULTILINE | re.DOTALL,
 )
 
 

@@ -1,9 +1,9 @@
-/* test_plan.c: plans on every ISA that this machine has: one sample against many, with and without zeros among the inputs, live
- * against frozen, a plan against the one built again from what it holds; all bit for bit.
+/* test_plan.c: plans on every ISA that this machine has: one sample against many, with and without zeros among the
+ * inputs, live against frozen, a plan against the one built again from what it holds; all bit for bit.
  *
  *     cc -O2 -std=gnu11 -ffp-contract=off -Icsrc tests/ctest/test_plan.c csrc/(all).c csrc/isa/(all).c -lm -lpthread
  *     test_plan            exit code 1 and FAIL lines when something is off
- *     test_plan --hash     one line "<storage> <type> <layers> <hash>" per network for each ISA: equal on every ISA that has FMA */
+ *     test_plan --hash     one line "<storage> <type> <network> <hash>" each for every ISA: equal on those that have FMA */
 #include "plan.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,9 +32,10 @@ static uint64_t hash(uint64_t h, const void *p, size_t bytes) {
 }
 
 static const int networks[][LAYERS + 2] = { /* inputs, outputs of each layer, activation of the hidden ones */
-    {3, 5, 1, 2, NNC_tanh},         {8, 16, 1, 1, NNC_sigmoid},   {17, 64, 64, 6, NNC_tanh},  {64, 128, 64, 1, NNC_relu},
-    {100, 33, 20, 17, NNC_gelu},    {200, 16, 70, 24, NNC_relu},  {90, 300, 40, 2, NNC_relu}, {70, 32, 257, 100, NNC_leaky_relu},
-    {2200, 40, 9, 3, NNC_softplus}, {130, 65, 129, 47, NNC_silu},
+    {3, 5, 1, 2, NNC_tanh},       {8, 16, 1, 1, NNC_sigmoid},         {17, 64, 64, 6, NNC_tanh},
+    {64, 128, 64, 1, NNC_relu},   {100, 33, 20, 17, NNC_gelu},        {200, 16, 70, 24, NNC_relu},
+    {90, 300, 40, 2, NNC_relu},   {70, 32, 257, 100, NNC_leaky_relu}, {2200, 40, 9, 3, NNC_softplus},
+    {130, 65, 129, 47, NNC_silu},
 };
 enum { NETWORKS = sizeof networks / sizeof networks[0] };
 static const char *const storages[] = {"full", "bfloat16", "int8"};
@@ -48,7 +49,8 @@ static uint64_t check(const nnc_kernels *k, int storage, int which) {
     for (int i = 0; i < LAYERS; i++) {
         const int last = i == LAYERS - 1, softmax = last && n[i + 1] > 1;
         nnc_plan_layer *l = &layers[i];
-        *l = (nnc_plan_layer){n[i], n[i + 1], softmax ? NNC_softmax : last ? NNC_identity : n[LAYERS + 1], 0.1, 0, 0, 0};
+        const int activation = softmax ? NNC_softmax : last ? NNC_identity : n[LAYERS + 1];
+        *l = (nnc_plan_layer){n[i], n[i + 1], activation, 0.1, NULL, NULL, NULL};
         l->weight = parameters + at * size;
         for (long j = 0; j < (long)n[i] * n[i + 1]; j++) put(k, parameters, at++, uniform() / 4);
         l->bias = i == 1 ? NULL : parameters + at * size;
@@ -59,7 +61,8 @@ static uint64_t check(const nnc_kernels *k, int storage, int which) {
     nnc_plan_build(k, storage, LAYERS, layers, NULL, frozen);
     const nncore_plan *plan = frozen;
     const long inputs = n[0], outputs = n[LAYERS];
-    char *x = aligned(ROWS * inputs * size + NNC_SLACK), *many = aligned(ROWS * outputs * size), *one = aligned(outputs * size);
+    char *x = aligned(ROWS * inputs * size + NNC_SLACK);
+    char *many = aligned(ROWS * outputs * size), *one = aligned(outputs * size);
     for (long i = 0; i < ROWS * inputs; i++) { /* from dense rows to nearly empty ones */
         const double value = uniform(), chance = uniform();
         put(k, x, i, chance * ROWS > (double)(i / inputs) * 2 - ROWS ? value : 0);
@@ -84,9 +87,9 @@ static uint64_t check(const nnc_kernels *k, int storage, int which) {
             memset(one, 0xFF, (size_t)(outputs * size));
             plans[p]->run(plans[p], x + i * inputs * size, one, NULL);
             if (memcmp(one, many + i * outputs * size, (size_t)(outputs * size)) != 0 && failures++ < 40)
-                printf("FAIL %s f%d %s network %d, plan %d, row %ld\n", k->isa, size * 8, storages[storage], which, p, i);
+                printf("FAIL %s f%d %s network %d plan %d row %ld\n", k->isa, size * 8, storages[storage], which, p, i);
         }
-    return hash(14695981039346656037u, many, (size_t)(ROWS * outputs * size)); /* memory is left to the end of the program */
+    return hash(14695981039346656037u, many, (size_t)(ROWS * outputs * size)); /* memory is freed by the program's end */
 }
 
 int main(int argc, char **argv) {
@@ -98,7 +101,8 @@ int main(int argc, char **argv) {
             for (int storage = 0; storage < (dtype == NNC_FLOAT32 ? NNC_STORAGES : 1); storage++)
                 for (int which = 0; which < NETWORKS; which++) {
                     const uint64_t h = check(nnc_kernels_of(isa, dtype), storage, which);
-                    if (hashes) printf("%s f%d network %d %016llx\n", storages[storage], dtype ? 64 : 32, which, (unsigned long long)h);
+                    const char *type = dtype == NNC_FLOAT32 ? "f32" : "f64";
+                    if (hashes) printf("%s %s network %d %016llx\n", storages[storage], type, which, (unsigned long long)h);
                 }
     }
     if (!hashes) printf(failures ? "%d failures\n" : "all good\n", failures);

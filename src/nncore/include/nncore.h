@@ -1,8 +1,8 @@
 /* nncore.h: a frozen network from C. All there is to call; nothing to link against.
  *
- * A Predictor, made in Python by Network.freeze(), holds a plan: one block of memory with the packed weights, never written again.
- * The plan knows the functions that run it on this machine. They are re-entrant, lock nothing, allocate nothing and cannot
- * fail: any number of threads may run one plan at once, with or without Python's GIL.
+ * A Predictor, made in Python by Network.freeze(), holds a plan: one block of memory with the packed weights, never
+ * written again. The plan knows the functions that run it on this machine. They are re-entrant, lock nothing, allocate
+ * nothing and cannot fail: any number of threads may run one plan at once, with or without Python's GIL.
  *
  *     const nncore_plan *plan = nncore_plan_of(predictor);      // with Python.h included before; else see below
  *     float x[8], y[1];                                         // inputs and outputs of plan->itemsize bytes each
@@ -33,12 +33,12 @@ struct nncore_plan {                  /* read only */
     int64_t bytes;                    /* of the whole plan */
     int64_t scratch, scratch_many;    /* bytes that run and run_many work in */
 
-    /* out (outputs) = network(x (inputs)). scratch: that many bytes of the caller's, of any alignment, or NULL: from the
-     * stack, which is allowed up to NNCORE_STACK. x may be out. */
+    /* out (outputs) = network(x (inputs)). scratch: that many bytes of the caller's, of any alignment, or NULL: from
+     * the stack, which is allowed up to NNCORE_STACK. x may be out. */
     void (*run)(const nncore_plan *plan, const void *x, void *out, void *scratch);
 
-    /* out (n, outputs) = network(x (n, inputs)), rows back to back. scratch: scratch_many bytes, likewise. Row i has the same
-     * bits as run gives for it. x may not be out. */
+    /* out (n, outputs) = network(x (n, inputs)), rows back to back. scratch: scratch_many bytes, likewise. Row i has
+     * the same bits as run gives for it. x may not be out. */
     void (*run_many)(const nncore_plan *plan, int64_t n, const void *x, void *out, void *scratch);
 };
 
