@@ -117,7 +117,7 @@ SCRIPT = """if True:
         net = nn.Network(layers, seed=0, **keywords)
         ready, out = X[:300].astype(net.dtype), np.empty((300, 3), net.dtype)  # no more than are checked in one go
         net.predict(ready, out=out)
-        found["predict " + name] = [least(lambda: net.predict(ready[:10], out=out[:10])), 
+        found["predict " + name] = [least(lambda: net.predict(ready[:100], out=out[:100])), 
                                     least(lambda: net.predict(ready[:250], out=out[:250]))]
 
     predict = nn.Network([20, 32, 3], seed=0).freeze()

@@ -176,6 +176,7 @@ SHAPES = {
     "packed": [140, 130, 64, 10],
     "deep contraction": [1100, 48, 70],
     "very wide": [40, 1300, 3],
+    "narrow and deep": [1500, 20, 900, 12],
 }
 
 

@@ -74,6 +74,12 @@ class History:
             if column and len(column) == before:
                 column.append(math.nan)
 
+    def settle(self) -> None:
+        """Drop an epoch that Ctrl-C caught half written down, so that all columns are as long as each other."""
+        whole = min((len(column) for column in self._columns.values() if column), default=0)
+        for column in self._columns.values():
+            del column[whole:]
+
     @property
     def epochs(self) -> int:
         """How many epochs were finished."""

@@ -165,24 +165,15 @@ class Trainer:
         batch = array.shape[0] if self.batch_size is None else min(self.batch_size, array.shape[0])
         engine = self._engine_for(batch)
         self.history.stopped = ""
-        with bar:
-            for _ in range(epochs):
-                began = perf_counter()
-                try:
-                    loss = engine.epoch(array, target, batch, shuffle, bar.tick)
-                except KeyboardInterrupt:
-                    self.history.stopped = "interrupted"
-                    raise
-                except FloatingPointError as error:
-                    self.history.stopped = "diverged"
-                    raise self._diverged(error) from None
-                val = None if validation is None else net.evaluate(*validation, loss=self.loss)
-                columns = {} if val is None else {f"val_{name}": value for name, value in val.items()}
-                self.history.append(loss=loss, seconds=perf_counter() - began, **columns)
-                bar.advance(loss=loss, **columns)
-                if stop_loss is not None and loss <= stop_loss:
-                    self.history.stopped = "stop_loss"
-                    break
+        try:
+            self._epochs(engine, array, target, batch, epochs, shuffle, validation, stop_loss, bar)
+        except KeyboardInterrupt:
+            self.history.settle()
+            self.history.stopped = "interrupted"
+            raise
+        except FloatingPointError as error:
+            self.history.stopped = "diverged"
+            raise self._diverged(error) from None
         return self.history
 
     def step(self, x: ArrayLike, y: ArrayLike) -> float:
@@ -224,6 +215,22 @@ class Trainer:
             self._engine_for(self.batch_size or 1).set_state(state["engine"])
 
     # ---- inside -------------------------------------------------------------------------------------------------------
+
+    def _epochs(
+        self, engine: Engine, X: NDArray[Any], y: NDArray[Any], batch: int, epochs: int, shuffle: bool, validation: Any,
+        stop_loss: float | None, bar: Progress,
+    ) -> None:  # fmt: skip
+        with bar:
+            for _ in range(epochs):
+                began = perf_counter()
+                loss = engine.epoch(X, y, batch, shuffle, bar.tick)
+                val = None if validation is None else self.net.evaluate(*validation, loss=self.loss)
+                columns = {} if val is None else {f"val_{name}": value for name, value in val.items()}
+                self.history.append(loss=loss, seconds=perf_counter() - began, **columns)
+                bar.advance(loss=loss, **columns)
+                if stop_loss is not None and loss <= stop_loss:
+                    self.history.stopped = "stop_loss"
+                    break
 
     def _engine_for(self, rows: int) -> Engine:
         # the engine, made anew with room for more rows (and the same state) where it is too small
