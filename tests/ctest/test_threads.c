@@ -78,7 +78,7 @@ static void nothing(void *context, int index, nnc_team *team) {
 static int child_is_well(void) {
     const pid_t child = fork();
     if (child == 0) {
-        alarm(60); /* a child that waits for workers it does not have is killed */
+        alarm(20); /* a child that waits for workers it does not have is killed */
         const int before = failures;
         for (int i = 0; i < 20; i++) call(1 + i % 5, 1);
         _exit(failures != before);
