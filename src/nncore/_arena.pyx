@@ -22,7 +22,8 @@ def aligned(count, dtype):
     """A zeroed 1-D array on a 64-byte boundary, with slack behind it that kernels may read (NNC_SLACK)."""
     dtype = np.dtype(dtype)
     nbytes = count * dtype.itemsize
-    raw = np.zeros(nbytes + NNC_ALIGN + NNC_SLACK, np.uint8)
+    raw = np.empty(nbytes + NNC_ALIGN + NNC_SLACK, np.uint8)
+    raw.fill(0)  # not np.zeros: the pages are touched here, not one by one in the first step
     start = -raw.ctypes.data % NNC_ALIGN
     return raw[start:start + nbytes].view(dtype)
 
