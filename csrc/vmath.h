@@ -27,32 +27,41 @@
 #define BIASED (ROUNDER + EXPONENT_BIAS)  /* adding it rounds x to n and leaves n + EXPONENT_BIAS in the low bits */
 #define K(x) v_set(REAL(x))
 #define STEP(p, x, c) p = v_fma(p, x, K(c)) /* one step of Horner's rule */
+#ifdef NNC_DIVIDES_BY_FMA
+#define v_divide FN(divide_by_fma)
+#else
+#define v_divide(a, b) ((a) / (b))
+#endif
 
 /* 2^n from t = n + BIASED. n = -EXPONENT_BIAS gives 0. */
 INLINE vec FN(power_of_two)(vec t) { return v_of(i_of(t) << MANTISSA); }
 
 /* ---- division ---------------------------------------------------------------------------------------------------- */
 
-/* m / (sqrt(v) c + e), for Adam: v >= 0, c >= 1, 2^-120 < e. Square root and division share one unit, which is not
- * pipelined: with both on it Adam would wait for it. So in float32 the root is the unit's and the quotient is made
- * of multiplications: a first guess y of 1/b from b's bits (b y lies within 0.9375 .. 1.0332 by the choice of the
- * constant), made good to 2.9e-5 by the minimax quadratic of 1/w on that interval, then one residual step, which
- * leaves (2.9e-5)^2 = 8e-10 and its own rounding. tanh and its kin have one division among twenty other operations
- * and plainly divide: measured, that is faster. */
-INLINE vec FN(over_root)(vec m, vec v, vec c, vec e) {
-    const vec b = v_fma(v_sqrt(v), c, e);
+/* a / b, to the last bit, of multiplications alone: for an ISA whose division takes longer (isa/avx512.c). A first guess y
+ * of 1/b from b's bits (b y lies within 0.9375 .. 1.0332 by the choice of the constant) is made good to 2.9e-5 by the
+ * minimax quadratic of 1/w on that interval, and by a Newton step to an ulp; then it is raised by an ulp, because the last
+ * step rounds rightly for every b when it comes from above (from below it misses 1/b just above a midpoint, as of 2 - 2^-23).
+ * Last, the quotient with what is left of it. b and the quotient within 2^-100 .. 2^120 and a above 2^-100, or
+ * a = +0. Held against the
+ * hardware's division at the quotients next to midpoints, for every b, by tests/ctest/test_division.c. */
 #if NNC_REAL == 32
-    const vec y = v_of(i_set(0x7EF00000) - i_of(b));
-    const vec w = b * y;
+INLINE vec FN(divide_by_fma)(vec a, vec b) {
+    const vec y = v_of(i_set(0x7EF00000) - i_of(b)), w = b * y;
     vec g = K(1.04711699);
     STEP(g, w, -3.09533524);
     STEP(g, w, 3.04819512);
-    const vec r = y * g, q = m * r;
-    return v_fma(v_fnma(b, q, m), r, q);
-#else
-    return m / b;
-#endif
+    vec r = y * g;
+    r = v_fma(v_fnma(b, r, K(1)), r, r);
+    r = v_of(i_of(r) + i_set(1));
+    r = v_fma(v_fnma(b, r, K(1)), r, r);
+    const vec q = a * r;
+    return v_fma(v_fnma(b, q, a), r, q);
 }
+#endif
+
+/* m / (sqrt(v) c + e), for Adam: v >= 0 and finite, c >= 1, 2^-100 < e. */
+INLINE vec FN(over_root)(vec m, vec v, vec c, vec e) { return v_divide(m, v_fma(v_sqrt(v), c, e)); }
 #define v_over_root FN(over_root)
 
 /* ---- exponentials ------------------------------------------------------------------------------------------------ */

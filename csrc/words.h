@@ -17,6 +17,7 @@
  * and may define
  *     v_list_nonzero(v, p, list)  the places p + i of the lanes i whose bits are not all zero, in order, to list (which has room for
  *                        LANES); returns how many they are
+ *     NNC_DIVIDES_BY_FMA where its division is slower than a dozen multiplications (vmath.h): the bits are the same
  *
  * Everything else is built here from those, in IEEE operations of fixed order, and is therefore the same bits on every ISA
  * that has FMA. Nothing here or above may name an ISA.

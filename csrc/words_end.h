@@ -4,6 +4,7 @@
 
 /* the words of the ISA file */
 #undef NNC_REAL
+#undef NNC_DIVIDES_BY_FMA
 #undef vec
 #undef v_set
 #undef v_fma
@@ -59,6 +60,7 @@
 #undef BIASED
 #undef K
 #undef STEP
+#undef v_divide
 #undef v_over_root
 #undef v_exp_neg
 #undef v_expm1_neg
@@ -85,6 +87,7 @@
 #undef NAME
 #undef NAME_ROWS
 #undef NAME_COLUMNS
+#undef EACH_BLOCK
 
 /* kernels/pack.h */
 #undef QUAD

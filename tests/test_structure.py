@@ -1,6 +1,6 @@
 """The order of the house: who may include or import whom, read from the files' own lines.
 
-C lists -> tiles -> instruction sets -> table -> _kernels -> _forward, _backward, _update (never each other) -> _engine,
+C lists -> tiles -> instruction sets -> table -> _kernels -> _product -> _forward, _backward, _update (never each other) -> _engine,
 _predictor -> network -> __init__. A file may use what stands below it and nothing beside or above it.
 """
 
@@ -27,6 +27,7 @@ FLOORS = [
     {"values"},
     {"checks"},
     {"_arena", "initializers", "optimizers", "progress", "metrics", "parameter_names", "drawing"},
+    {"_product"},
     {"_forward", "_backward", "_update", "layers", "gradients", "datasets"},
     {"_engine", "_jacobian"},
     {"_predictor", "_trace", "loss_at"},

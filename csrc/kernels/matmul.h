@@ -87,7 +87,35 @@ INLINE int FN(most_rows)(int V, int chains) {
     return most < MR ? most : MR;
 }
 
-/* One column of tiles: m rows of V vectors, in row blocks of equal height (6 6 6 2 would leave the last one waiting for FMA). */
+/* m rows in blocks of equal height, `most` at the most: 6 6 6 2 would leave the last one waiting for FMA. */
+#define EACH_BLOCK(m, most, rows)                                                                                      \
+    for (unsigned blocks_ = ((unsigned)(m) + (most) - 1) / (most), height_ = (unsigned)(m) / blocks_,                  \
+                  taller_ = (unsigned)(m) % blocks_, i_ = 0, rows = 0;                                                 \
+         i_ < blocks_ && (rows = height_ + (i_ < taller_), 1); i_++)
+
+/* One column of tiles in several chains, one chain after another: the registers hold more rows of one chain than of all. With
+ * many loads for a product, as a few rows of a narrow layer have, that is worth a way through memory. */
+static __attribute__((noinline)) void FN(column_by_chains)(long m, int V, long k, const real *a, long a_row, long a_col,
+                                                           const real *b, long b_row, real *c, long c_row, int chains) {
+    real sums[4][MR * NR];
+    const long next = MR * NR;
+    EACH_BLOCK(m, FN(most_rows)(V, 1), rows) {
+        for (int s = 0; s < chains; s++)
+            FN(tiles)[0][V - 1][rows - 1]((k - s + chains - 1) / chains, a + s * a_col, a_row, chains * a_col, b + s * b_row,
+                                          chains * b_row, sums[s], V * LANES, 0);
+        for (unsigned r = 0; r < rows; r++)
+            for (int v = 0; v < V; v++) {
+                const real *at = sums[0] + (r * V + v) * LANES;
+                vec sum = v_load(at) + v_load(at + chains / 2 * next);
+                if (chains == 4) sum = sum + (v_load(at + next) + v_load(at + 3 * next));
+                v_store(c + r * c_row + v * LANES, sum);
+            }
+        a += rows * a_row;
+        c += rows * c_row;
+    }
+}
+
+/* One column of tiles: m rows of V vectors. */
 INLINE void FN(column)(long m, int V, long k, const real *a, long a_row, long a_col, const real *b, long b_row, real *c,
                        long c_row, int chains, int add) {
     const FN(tile_function) *tile = FN(tiles)[chains / 2][V == 8 ? 4 : V - 1];
@@ -96,9 +124,11 @@ INLINE void FN(column)(long m, int V, long k, const real *a, long a_row, long a_
         tile[m - 1](k, a, a_row, a_col, b, b_row, c, c_row, add);
         return;
     }
-    const unsigned blocks = ((unsigned)m + most - 1) / most, height = (unsigned)m / blocks, taller = (unsigned)m % blocks;
-    for (unsigned i = 0; i < blocks; i++) {
-        const long rows = height + (i < taller);
+    if (chains > 1 && m >= MR && k >= 8 * chains && FN(most_rows)(V, 1) >= 4 * most) {
+        FN(column_by_chains)(m, V, k, a, a_row, a_col, b, b_row, c, c_row, chains);
+        return;
+    }
+    EACH_BLOCK(m, most, rows) {
         tile[rows - 1](k, a, a_row, a_col, b, b_row, c, c_row, add);
         a += rows * a_row;
         c += rows * c_row;

@@ -49,15 +49,16 @@ NNC_LOSS_LIST(LOSS_ELEMENTWISE, LOSS_ROWWISE)
 
 /* ---- optimizers -------------------------------------------------------------------------------------------------- */
 
-/* The step on n <= LANES parameters from p[0] on; returns the lanes that are well. A weight that would turn non-finite is kept; its slots
- * are not worth keeping: whoever sees trouble starts the optimizer anew. */
+/* The step on n <= LANES parameters from p[0] on; returns the lanes that are well. A weight that would turn non-finite is kept;
+ * its slots are not worth keeping: whoever sees trouble starts the optimizer anew. */
 typedef vec (*FN(step_function))(const vec *c, int slots, vec p, vec g, vec *s0, vec *s1);
 INLINE ivec FN(update_lanes)(const vec *c, const real *g, real *p, real *s0, real *s1, long n, FN(step_function) step,
                              int slots) {
     const vec old = FN(get)(p, n);
     vec new0 = slots > 0 ? FN(get)(s0, n) : v_zero(), new1 = slots > 1 ? FN(get)(s1, n) : v_zero();
     const vec new = step(c, slots, old, FN(get)(g, n), &new0, &new1);
-    const ivec good = (ivec)(v_abs(new) <= v_set(REAL_MAX));
+    ivec good = (ivec)(v_abs(new) <= v_set(REAL_MAX));
+    if (slots > 1) good &= (ivec)(new1 <= v_set(REAL_MAX)); /* a moment that has overflowed would hold the weight still for ever */
     FN(put)(p, v_select(good, new, old), n, 1);
     if (slots > 0) FN(put)(s0, new0, n, 1);
     if (slots > 1) FN(put)(s1, new1, n, 1);

@@ -22,6 +22,10 @@
       "p -= learning_rate / (1 - beta1^t) m / (sqrt(v / (1 - beta2^t)) + epsilon)",                                    \
       "Loshchilov and Hutter 2019, Decoupled weight decay regularization",                                             \
       "learning_rate=0.001 beta1=0.9 beta2=0.999 epsilon=1e-08 weight_decay=0.01")
+
+/* The first moment is kept times this power of two, which changes no other bit: a weight that no longer gets a gradient then
+ * takes twice as long to reach the subnormal numbers, which are slow, and where a division's remainder is not exact. */
+#define NNC_ADAM_UNIT 0x1p64
 #endif
 
 #ifdef NNC_REGISTRY
@@ -47,11 +51,11 @@ static void nnc_adam_prepare(const double *hyper, double *carry, double *coef) {
     carry[0] *= beta1; /* beta1^t and beta2^t, as running products */
     carry[1] *= beta2;
     coef[0] = hyper[4];
-    coef[1] = rate / (1 - carry[0]);
+    coef[1] = rate / (1 - carry[0]) / NNC_ADAM_UNIT;
     coef[2] = 1 / sqrt(1 - carry[1]);
     coef[3] = beta1;
     coef[4] = beta2;
-    coef[5] = 1 - beta1;
+    coef[5] = (1 - beta1) * NNC_ADAM_UNIT;
     coef[6] = 1 - beta2;
     coef[7] = hyper[3];
 }

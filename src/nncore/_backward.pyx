@@ -8,8 +8,9 @@ b) W' is packed block by block, transposed: the tile then reads it without a str
 c) The derivative is applied to a block while it is in cache. A loss with a link (softmax with cross entropy) gives dz at once.
 """
 
-from ._arena cimport DEPTH, PACKED, Layer, Plan, scratch_of
+from ._arena cimport Layer, Plan, scratch_of
 from ._kernels cimport nnc_kernels, nnc_mix
+from ._product cimport block_columns, times_transposed
 
 
 cdef void output_gradient(Plan *p, long first, long rows, double scale, bint wanted) noexcept nogil:
@@ -40,32 +41,17 @@ cdef void layer_backward(Plan *p, Layer *l, Layer *below, long first, long rows,
         const nnc_kernels *k = p.k
         long size = p.size
         long n = l.inputs, depth = l.outputs
-        long j, q, height, width
-        long block
+        long j, width, columns
+        bint masked = key != 0 and below.dropout > 0
         const char *dz = l.dz + first * l.row * size
         char *dx = below.dz + first * below.row * size
         const char *saved = (below.z if below.reads_input else below.y) + first * below.row * size
-    if depth == 1:  # W' is W as it lies
-        k.matmul(rows, n, 1, dz, l.row, 1, l.weight, n, k.nr, dx, below.row, 1, 0)
-        derivative(p, below, rows, n, dx, saved, key, first)
-        return
-    height = depth if depth < DEPTH else DEPTH
-    block = PACKED // height // k.nr * k.nr
-    for j from 0 <= j < n by block:
-        width = n - j if n - j < block else block
-        for q from 0 <= q < depth by DEPTH:
-            height = depth - q if depth - q < DEPTH else DEPTH
-            k.pack_t(height, width, l.weight + (j * depth + q) * size, depth, scratch)
-            k.matmul(rows, width, height, dz + q * size, l.row, 1, scratch, k.nr, height * k.nr,
-                     dx + j * size, below.row, 1, q > 0)
-        if key == 0 or below.dropout == 0:
-            derivative(p, below, rows, width, dx + j * size, saved + j * size, 0, first)
-    if key != 0 and below.dropout > 0:  # dropout's mask counts columns from the row's start
-        derivative(p, below, rows, n, dx, saved, key, first)
-
-
-cdef inline void derivative(Plan *p, Layer *below, long rows, long n, char *dx, const char *saved,
-                            unsigned long long key, long first) noexcept nogil:
-    if key != 0 and below.dropout > 0:
-        p.k.dropout(rows, n, dx, below.row, dx, below.row, below.dropout, key, first)
-    p.k.backward[below.activation](rows, n, dx, below.row, saved, below.row, below.parameter)
+    width = block_columns(k, n, depth)
+    for j from 0 <= j < n by width:
+        columns = n - j if n - j < width else width
+        times_transposed(k, rows, columns, depth, dz, l.row, l.weight + j * depth * size, depth, dx + j * size, below.row, scratch)
+        if not masked:
+            k.backward[below.activation](rows, columns, dx + j * size, below.row, saved + j * size, below.row, below.parameter)
+    if masked:  # dropout's mask counts columns from the row's start
+        k.dropout(rows, n, dx, below.row, dx, below.row, below.dropout, key, first)
+        k.backward[below.activation](rows, n, dx, below.row, saved, below.row, below.parameter)

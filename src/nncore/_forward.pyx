@@ -3,12 +3,12 @@
 Design:
 a) A thread takes its rows through all layers, so there is nothing to wait for between them.
 b) Bias and activation are applied to a block while it is in cache, straight after its product.
-c) W is read as it lies unless it is larger than L1 and there are rows enough to repay a copy into panels.
-d) Which way is taken never changes a bit: see "One order of summation" in nnc.h (matmul).
+c) How the product is cut is _product's; which way is taken never changes a bit (matmul in nnc.h).
 """
 
-from ._arena cimport DEPTH, PACKED, Layer, Plan, scratch_of
+from ._arena cimport Layer, Plan, scratch_of
 from ._kernels cimport NNC_identity, nnc_kernels, nnc_mix
+from ._product cimport cut, times
 
 
 cdef void forward(Plan *p, const char *x, long x_row, long first, long rows, bint linked, unsigned long long dropout_key,
@@ -37,43 +37,26 @@ cdef void layer_forward(Plan *p, Layer *l, int activation, const char *x, long x
     # Z (m,n) = X (m,k) W (k,n); Y = f(Z + b)
     cdef:
         const nnc_kernels *k = p.k
-        long size = p.size
-        long n = l.outputs, depth = l.inputs
-        long i, j, q, block, height, width
+        long size = p.size, n = l.outputs
+        long i, j, height, width, m, columns
         char *z = l.z + first * l.row * size
         char *y = l.y + first * l.row * size
     if activation == NNC_identity:  # also where a linked loss wants z: it is read from y's place
         z = y
     if n == 1:
-        k.matvec(rows, depth, x, x_row, l.weight, z, l.row)
+        k.matvec(rows, l.inputs, x, x_row, l.weight, z, l.row)
         k.forward[activation](rows, 1, z, l.row, l.bias, y, l.row, l.parameter)
-    elif packing_pays(rows, n, depth, size):
-        height = depth if depth < DEPTH else DEPTH
-        block = PACKED // height // k.nr * k.nr
-        for j from 0 <= j < n by block:
-            width = n - j if n - j < block else block
-            for q from 0 <= q < depth by DEPTH:
-                height = depth - q if depth - q < DEPTH else DEPTH
-                k.pack(height, width, l.weight + (q * n + j) * size, n, scratch)
-                k.matmul(rows, width, height, x + q * size, x_row, 1, scratch, k.nr, height * k.nr,
-                         z + j * size, l.row, 1, q > 0)
-            if not l.rowwise:
-                k.forward[activation](rows, width, z + j * size, l.row, l.bias + j * size if l.bias != NULL else NULL,
-                                      y + j * size, l.row, l.parameter)
-        if l.rowwise:
-            k.forward[activation](rows, n, z, l.row, l.bias, y, l.row, l.parameter)
-    else:
-        block = 6144 // n // k.mr * k.mr  # rows whose z stays in L1 until the activation has read it
-        if block < k.mr:
-            block = k.mr
-        for i from 0 <= i < rows by block:
-            height = rows - i if rows - i < block else block
-            k.matmul(height, n, depth, x + i * x_row * size, x_row, 1, l.weight, n, k.nr,
-                     z + i * l.row * size, l.row, l.chains, 0)
-            k.forward[activation](height, n, z + i * l.row * size, l.row, l.bias,
-                                  y + i * l.row * size, l.row, l.parameter)
-
-
-cdef inline bint packing_pays(long rows, long n, long depth, long size) noexcept nogil:
-    # n > 32: narrower layers sum in several chains, which a cut contraction could not continue
-    return n > 32 and rows >= 24 and n * depth * size > 32768
+        return
+    cut(k, rows, n, l.inputs, &height, &width)
+    for i from 0 <= i < rows by height:
+        m = rows - i if rows - i < height else height
+        for j from 0 <= j < n by width:
+            columns = n - j if n - j < width else width
+            times(k, m, columns, l.inputs, x + i * x_row * size, x_row, l.weight + j * size, n,
+                  z + (i * l.row + j) * size, l.row, l.chains, scratch)
+            if columns == n or not l.rowwise:
+                k.forward[activation](m, columns, z + (i * l.row + j) * size, l.row,
+                                      l.bias + j * size if l.bias != NULL else NULL,
+                                      y + (i * l.row + j) * size, l.row, l.parameter)
+        if width < n and l.rowwise:
+            k.forward[activation](m, n, z + i * l.row * size, l.row, l.bias, y + i * l.row * size, l.row, l.parameter)

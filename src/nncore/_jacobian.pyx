@@ -19,11 +19,12 @@ cimport numpy as cnp
 
 from . import checks
 from ._arena import aligned
-from ._arena cimport DEPTH, PACKED, Arena, Layer, Plan, scratch_of
+from ._arena cimport Arena, Layer, Plan, scratch_of
 from ._backward cimport backward
 from ._forward cimport forward
 from ._kernels cimport (NNC_ALIGN, NNC_FLOAT32, NNC_FLOAT64, NNC_identity, default_threads, kernels, nnc_kernels,
                         nnc_team, parallel, team_size)
+from ._product cimport times, times_transposed
 
 cnp.import_array()
 
@@ -52,53 +53,13 @@ cdef inline long stride(long cols, long row, long size) noexcept nogil:
     return row if cols > 1 else NNC_ALIGN // size
 
 
-# ---- the two products ------------------------------------------------------------------------------------------------
+# ---- the two ways ----------------------------------------------------------------------------------------------------
 
 
-cdef void times(Plan *p, Layer *l, long rows, const char *t, long t_row, char *out, long out_row,
-                int thread) noexcept nogil:
-    # OUT (m,n) = T (m,k) W (k,n): the product of the forward loop
-    cdef:
-        const nnc_kernels *k = p.k
-        long size = p.size
-        long n = l.outputs, depth = l.inputs
-        long j, q, block, height, width
-        char *scratch = scratch_of(p, thread)
-    if n <= 32 or rows < 24 or n * depth * size <= 32768:
-        k.matmul(rows, n, depth, t, t_row, 1, l.weight, n, k.nr, out, out_row, l.chains, 0)
-        return
-    height = depth if depth < DEPTH else DEPTH
-    block = PACKED // height // k.nr * k.nr
-    for j from 0 <= j < n by block:
-        width = n - j if n - j < block else block
-        for q from 0 <= q < depth by DEPTH:
-            height = depth - q if depth - q < DEPTH else DEPTH
-            k.pack(height, width, l.weight + (q * n + j) * size, n, scratch)
-            k.matmul(rows, width, height, t + q * size, t_row, 1, scratch, k.nr, height * k.nr,
-                     out + j * size, out_row, 1, q > 0)
-
-
-cdef void times_transposed(Plan *p, Layer *l, long rows, const char *dz, long dz_row, char *dx, long dx_row,
-                           int thread) noexcept nogil:
-    # dX (m,n) = dZ (m,k) W' (k,n), n inputs and k outputs of the layer: the product of the backpropagation loop
-    cdef:
-        const nnc_kernels *k = p.k
-        long size = p.size
-        long n = l.inputs, depth = l.outputs
-        long j, q, block, height, width
-        char *scratch = scratch_of(p, thread)
-    if depth == 1:  # W' is W as it lies
-        k.matmul(rows, n, 1, dz, dz_row, 1, l.weight, n, k.nr, dx, dx_row, 1, 0)
-        return
-    height = depth if depth < DEPTH else DEPTH
-    block = PACKED // height // k.nr * k.nr
-    for j from 0 <= j < n by block:
-        width = n - j if n - j < block else block
-        for q from 0 <= q < depth by DEPTH:
-            height = depth - q if depth - q < DEPTH else DEPTH
-            k.pack_t(height, width, l.weight + (j * depth + q) * size, depth, scratch)
-            k.matmul(rows, width, height, dz + q * size, dz_row, 1, scratch, k.nr, height * k.nr,
-                     dx + j * size, dx_row, 1, q > 0)
+cdef inline void back_through(Plan *p, Layer *l, long rows, const char *dz, long dz_row, char *dx, long dx_row,
+                              int thread) noexcept nogil:
+    # dX = dZ W'
+    times_transposed(p.k, rows, l.inputs, l.outputs, dz, dz_row, l.weight, l.outputs, dx, dx_row, scratch_of(p, thread))
 
 
 cdef void times_slope(Plan *p, Layer *l, long first, long samples, long directions, char *t, long row) noexcept nogil:
@@ -113,9 +74,6 @@ cdef void times_slope(Plan *p, Layer *l, long first, long samples, long directio
                                    saved + (first + s) * l.row * p.size, 0, l.parameter)
 
 
-# ---- the two ways ----------------------------------------------------------------------------------------------------
-
-
 cdef void go_ahead(Task *task, long at, long first, long samples, int thread) noexcept nogil:
     # out[at..at+samples] from the activations in rows first..first+samples of the workspace
     cdef:
@@ -125,6 +83,7 @@ cdef void go_ahead(Task *task, long at, long first, long samples, int thread) no
         long i, s, o, row = stride(l.outputs, l.row, size), next_row
         char *t = task.buffers + 2 * thread * task.buffer_bytes
         char *other = t + task.buffer_bytes
+        char *scratch = scratch_of(p, thread)
         char *out
         const char *source
     for s in range(samples):
@@ -134,7 +93,7 @@ cdef void go_ahead(Task *task, long at, long first, long samples, int thread) no
     for i in range(1, p.count):
         l = &p.layers[i]
         next_row = stride(l.outputs, l.row, size)
-        times(p, l, samples * n, t, row, other, next_row, thread)
+        times(p.k, samples * n, l.outputs, l.inputs, t, row, l.weight, l.outputs, other, next_row, l.chains, scratch)
         times_slope(p, l, first, samples, n, other, next_row)
         t, other = other, t
         row = next_row
@@ -168,11 +127,11 @@ cdef void go_back(Task *task, long at, long first, long samples, int thread) noe
     for i in range(p.count - 1, 0, -1):
         below = &p.layers[i - 1]
         below_row = stride(below.outputs, below.row, size)
-        times_transposed(p, &p.layers[i], samples * n, t, row, other, below_row, thread)
+        back_through(p, &p.layers[i], samples * n, t, row, other, below_row, thread)
         times_slope(p, below, first, samples, n, other, below_row)
         t, other = other, t
         row = below_row
-    times_transposed(p, &p.layers[0], samples * n, t, row, other, x_row, thread)
+    back_through(p, &p.layers[0], samples * n, t, row, other, x_row, thread)
     for i in range(samples * n):
         memcpy(task.out + (at * n + i) * p.inputs * size, other + i * x_row * size, p.inputs * size)
 
@@ -192,7 +151,7 @@ cdef void pull(Task *task, long at, long first, long samples, int thread) noexce
                                l.row, l.parameter)
     backward(p, first, samples, 0, thread)
     l = &p.layers[0]
-    times_transposed(p, l, samples, l.dz + first * l.row * size, l.row, dx, x_row, thread)
+    back_through(p, l, samples, l.dz + first * l.row * size, l.row, dx, x_row, thread)
     for i in range(samples):
         memcpy(task.out + (at + i) * p.inputs * size, dx + i * x_row * size, p.inputs * size)
 

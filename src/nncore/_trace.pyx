@@ -12,11 +12,11 @@ import numpy as np
 cimport numpy as cnp
 
 from ._arena import aligned
-from ._arena cimport Arena, Layer, Plan
+from ._arena cimport Arena, Layer, Plan, scratch_of
 from ._backward cimport backward, output_gradient
 from ._forward cimport forward
-from ._jacobian cimport times_transposed
 from ._kernels cimport NNC_ALIGN, NNC_MEAN, NNC_SLACK, NNC_SUM, NNC_identity, loss_info
+from ._product cimport times_transposed
 from ._update cimport Sink, update
 
 cnp.import_array()
@@ -109,6 +109,7 @@ cdef class Recorder(Arena):
         update(p, p.x, p.x_row, rows, &sink, 0, 1)
         block = aligned(rows * dx_row * p.size + NNC_SLACK, np.uint8)
         l = &p.layers[0]
-        times_transposed(p, l, rows, l.dz, l.row, <char *>cnp.PyArray_DATA(block), dx_row, 0)
+        times_transposed(p.k, rows, l.inputs, l.outputs, l.dz, l.row, l.weight, l.outputs,
+                         <char *>cnp.PyArray_DATA(block), dx_row, scratch_of(p, 0))
         dx = self.copy_of(<char *>cnp.PyArray_DATA(block), p.inputs, dx_row)
         return zs, ys, dzs, losses, total * scale, vector, dx

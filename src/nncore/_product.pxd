@@ -1,0 +1,34 @@
+from ._arena cimport DEPTH, PACKED
+from ._kernels cimport nnc_kernels
+
+cdef enum:
+    L1 = 32768      # bytes of weights that stay there while rows go by
+    Z_BLOCK = 6144  # elements of Z that stay in L1 until the epilogue has read them
+
+
+cdef inline bint packs(const nnc_kernels *k, long rows, long n, long depth, long w_row) noexcept nogil:
+    # whether X (rows, depth) W (depth, n) repays a copy of W into panels
+    return n > 32 and rows >= (16 if w_row * k.itemsize % 1024 == 0 else 48) and n * depth * k.itemsize > L1
+
+
+cdef inline long block_columns(const nnc_kernels *k, long n, long depth) noexcept nogil:
+    # columns of a packed block of W or W', of n in all
+    cdef long height = depth if depth < DEPTH else DEPTH
+    return n if (n + k.nr) * height <= PACKED else PACKED // height // k.nr * k.nr
+
+
+cdef inline void cut(const nnc_kernels *k, long rows, long n, long depth, long *height, long *width) noexcept nogil:
+    # the block (height, width) of Z (rows, n) = X W that is best finished, epilogue and all, before the next is begun
+    height[0], width[0] = rows, n
+    if packs(k, rows, n, depth, n):
+        width[0] = block_columns(k, n, depth)
+    elif rows * n > Z_BLOCK and n * depth * k.itemsize <= L1:
+        height[0] = Z_BLOCK // n // k.mr * k.mr
+        if height[0] < k.mr:
+            height[0] = k.mr
+
+
+cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char *x, long x_row, const char *w, long w_row,
+                char *z, long z_row, int chains, char *scratch) noexcept nogil
+cdef void times_transposed(const nnc_kernels *k, long rows, long n, long depth, const char *dz, long dz_row,
+                           const char *w, long w_row, char *dx, long dx_row, char *scratch) noexcept nogil

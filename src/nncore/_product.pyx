@@ -1,0 +1,58 @@
+"""The two products with a layer's weights, X W and dZ W', cut into blocks that suit the caches.
+
+Design:
+a) W is copied into panels where enough rows repay it; with fewer it is read as it lies. Rows of W that lie a multiple of 1 KiB
+   apart fall into few sets of the cache, so there the copy pays sooner.
+b) Read as it lies, a W larger than L1 is taken in slabs of rows: a column of tiles then walks a few pages of memory, not all.
+c) A cut contraction goes on where it stopped (matmul's add), so that no way of cutting changes a bit. Layers that sum in
+   several chains (nnc.h) are narrow; theirs is never cut.
+"""
+
+from ._arena cimport DEPTH
+from ._kernels cimport nnc_kernels
+
+cdef enum:
+    SLAB = 128      # rows of weights read as they lie, at a time
+    THIN = 8        # the same where few rows of X meet them: then reading is all there is to it, and pages count most
+    FEW = 4         # rows
+
+
+cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char *x, long x_row, const char *w, long w_row,
+                char *z, long z_row, int chains, char *scratch) noexcept nogil:
+    # Z (rows, n): OUT = X (rows, depth) W (depth, n)
+    cdef:
+        long size = k.itemsize
+        long j, q, block, height, width
+    if not packs(k, rows, n, depth, w_row):
+        block = depth
+        if chains == 1 and n * depth * size > L1:
+            block = THIN if rows <= FEW else SLAB
+        for q from 0 <= q < depth by block:
+            height = depth - q if depth - q < block else block
+            k.matmul(rows, n, height, x + q * size, x_row, 1, w + q * w_row * size, w_row, k.nr, z, z_row, chains, q > 0)
+        return
+    block = block_columns(k, n, depth)
+    for j from 0 <= j < n by block:
+        width = n - j if n - j < block else block
+        for q from 0 <= q < depth by DEPTH:
+            height = depth - q if depth - q < DEPTH else DEPTH
+            k.pack(height, width, w + (q * w_row + j) * size, w_row, scratch)
+            k.matmul(rows, width, height, x + q * size, x_row, 1, scratch, k.nr, height * k.nr, z + j * size, z_row, 1, q > 0)
+
+
+cdef void times_transposed(const nnc_kernels *k, long rows, long n, long depth, const char *dz, long dz_row,
+                           const char *w, long w_row, char *dx, long dx_row, char *scratch) noexcept nogil:
+    # dX (rows, n): OUT = dZ (rows, depth) W', W (n, depth). The tile reads W' without a stride, so it is always packed.
+    cdef:
+        long size = k.itemsize
+        long j, q, block, height, width
+    if depth == 1:  # W' is W as it lies
+        k.matmul(rows, n, 1, dz, dz_row, 1, w, n, k.nr, dx, dx_row, 1, 0)
+        return
+    block = block_columns(k, n, depth)
+    for j from 0 <= j < n by block:
+        width = n - j if n - j < block else block
+        for q from 0 <= q < depth by DEPTH:
+            height = depth - q if depth - q < DEPTH else DEPTH
+            k.pack_t(height, width, w + (j * w_row + q) * size, w_row, scratch)
+            k.matmul(rows, width, height, dz + q * size, dz_row, 1, scratch, k.nr, height * k.nr, dx + j * size, dx_row, 1, q > 0)
