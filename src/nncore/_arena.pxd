@@ -38,11 +38,13 @@ cdef struct Plan:
     char *one               # the number 1, the "input" of every bias
     char *scratch           # per thread: a packed block of B, a block of gradient, a packed block of A
     long scratch_bytes      # of one thread
+    long packed             # elements of its packed block of B, PACKED or more: see WHOLE
 
 # Blocks, in elements, for L1 of 32 KiB or more and L2 of 512 KiB or more. A panel of DEPTH rows of a packed operand stays in L1
 # while a batch of rows passes it; the packed block and what meets it stay in L2.
 cdef enum:
     PACKED = 65536          # elements in a packed block of B
+    WHOLE = 524288          # elements of a batch's dz that are packed in one block, at most: then whole rows of W are stepped
     DEPTH = 256             # rows of a packed block, at most, where the contraction may be cut
     STRIP = 16384           # elements in a packed block of A
     GRADIENT = 16384        # elements in a block of gradient
@@ -58,7 +60,7 @@ cdef inline char *scratch_of(Plan *p, int thread) noexcept nogil:
     return p.scratch + thread * p.scratch_bytes
 
 cdef inline char *gradient_of(Plan *p, int thread) noexcept nogil:
-    return scratch_of(p, thread) + (PACKED + SPARE) * p.size
+    return scratch_of(p, thread) + (p.packed + SPARE) * p.size
 
 cdef inline char *strip_of(Plan *p, int thread) noexcept nogil:
     return gradient_of(p, thread) + (GRADIENT + SPARE) * p.size

@@ -84,7 +84,11 @@ cdef class Arena:
         p.outputs = p.layers[p.count - 1].outputs
         p.x_row = padded(p.inputs, p.size)
         p.t_row = padded(p.outputs, p.size)
-        p.scratch_bytes = (PACKED + GRADIENT + STRIP + 3 * SPARE) * p.size
+        p.packed = PACKED
+        for i in range(p.count):
+            if training and p.packed < rows * p.layers[i].row:
+                p.packed = rows * p.layers[i].row if rows * p.layers[i].row < WHOLE else WHOLE
+        p.scratch_bytes = (p.packed + GRADIENT + STRIP + 3 * SPARE) * p.size
         base = NULL
         for step in range(2):  # first count the bytes, then hand them out
             at = 0

@@ -7,16 +7,17 @@ a) A block of gradient lives in the thread's scratch (L1 or nearly) and is consu
    unless somebody asks for it, and then the same blocks are copied out.
 b) A bias is a weight of an input that is always one.
 c) Threads split the rows of W (a block's outputs), never the batch (its contraction).
-d) With one output, X is read as it lies and dZ is broadcast: the same sums, vectors along the inputs.
+d) Where dZ of the whole batch can be packed at once, a block of gradient is some whole rows of W: parameters and slots are then
+   stepped in one run, as the machine's own prefetching likes it.
+e) With one output, X is read as it lies and dZ is broadcast: the same sums, vectors along the inputs.
 """
 
 from libc.string cimport memcpy
 
 from ._arena cimport GRADIENT, PACKED, STRIP, Layer, Plan, gradient_of, scratch_of, strip_of
-from ._kernels cimport nnc_kernels, nnc_prefetch
+from ._kernels cimport NNC_identity, nnc_kernels
 
 cdef enum:
-    FAR = 524288  # bytes of weights that will not be found in L2, no more than their slots
     SMALL = 4096  # parameters of a layer that is done in one block, straight from where its operands lie
 
 
@@ -61,12 +62,11 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
         const nnc_kernels *k = p.k
         long size = p.size
         long n = l.outputs
-        long i, j, s, rows, height, width, block, a_col, b_row, b_panel
+        long i, j, height, width, block, a_col, b_row, b_panel
         const char *a
         const char *b
         char *g = gradient_of(p, thread)
-        bint packs_b = batch >= 16 and n > 4 * k.nr and batch <= PACKED // k.nr
-        bint far = packs_b and batch >= 64 and l.inputs * n * size > FAR
+        bint packs_b = batch >= 16 and n > 4 * k.nr and batch <= p.packed // k.nr
         bint packs_a = packs_b and batch >= 64 and x_row * size >= 2048
     if n == 1:
         for i from first <= i < last by GRADIENT:
@@ -75,8 +75,8 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
             consume(p, sink, 1, height, l.offset + i, height, 1, thread)
         return
     block = GRADIENT // k.mr // k.nr * k.nr
-    if packs_b and PACKED // batch // k.nr * k.nr < block:
-        block = PACKED // batch // k.nr * k.nr
+    if packs_b and p.packed // batch // k.nr * k.nr < block:
+        block = p.packed // batch // k.nr * k.nr
     for j from 0 <= j < n by block:
         width = n - j if n - j < block else block
         b, b_row, b_panel = l.dz + j * size, l.row, k.nr
@@ -86,8 +86,6 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
         height = GRADIENT // width // k.mr * k.mr
         if packs_a and height > STRIP // batch:
             height = STRIP // batch // k.mr * k.mr
-        if far and height > 4 * k.mr:  # few enough that what was fetched ahead is still in L2
-            height = 4 * k.mr
         if height < k.mr:
             height = k.mr
         for i from first <= i < last by height:
@@ -96,30 +94,9 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
             a, a_col = x + i * size, x_row
             if packs_a and height * batch <= STRIP:
                 a, a_col = strip_of(p, thread), height
-                for s in range(batch):
-                    memcpy(<char *>a + s * height * size, x + (s * x_row + i) * size, height * size)
-            if far:
-                for s from 0 <= s < height by 2 * k.mr:
-                    rows = height - s if height - s < 2 * k.mr else 2 * k.mr
-                    fetch_ahead(p, sink, rows, width, l.offset + (i + s) * n + j, n)
-                    k.matmul(rows, width, batch, a + s * size, 1, a_col, b, b_row, b_panel, g + s * width * size, width, 1, 0)
-            else:
-                k.matmul(height, width, batch, a, 1, a_col, b, b_row, b_panel, g, width, 1, 0)
+                k.forward[NNC_identity](batch, height, <char *>x + i * size, x_row, NULL, <char *>a, height, 0)  # a copy
+            k.matmul(height, width, batch, a, 1, a_col, b, b_row, b_panel, g, width, 1, 0)
             consume(p, sink, height, width, l.offset + i * n + j, n, 1, thread)
-
-
-cdef inline void fetch_ahead(Plan *p, Sink *sink, long rows, long cols, long offset, long row) noexcept nogil:
-    # parameters[offset + i*row + j] and their slots, which the step on them will want when the product is done
-    cdef long i, at, nbytes = cols * p.size
-    if sink.optimizer < 0:
-        return
-    for i in range(rows):
-        at = (offset + i * row) * p.size
-        nnc_prefetch(sink.parameters + at, nbytes)
-        if sink.slot0 != NULL:
-            nnc_prefetch(sink.slot0 + at, nbytes)
-        if sink.slot1 != NULL:
-            nnc_prefetch(sink.slot1 + at, nbytes)
 
 
 cdef void bias_update(Plan *p, Layer *l, long batch, Sink *sink, int thread) noexcept nogil:
