@@ -80,14 +80,12 @@
 #undef NR_VECS
 #undef NR
 #undef UNROLL
-#undef TILE_ARGUMENTS
+#undef COLUMN_ARGUMENTS
 #undef TILE
-#undef TILE_ROWS
-#undef TILE_COLUMNS
+#undef VECTORS
+#undef COLUMNS
 #undef NAME
-#undef NAME_ROWS
-#undef NAME_COLUMNS
-#undef EACH_BLOCK
+#undef NAMES
 
 /* kernels/pack.h */
 #undef QUAD

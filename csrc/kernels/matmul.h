@@ -57,81 +57,73 @@ INLINE void FN(tile)(const int R, const int V, const int S, long k, const real *
     }
 }
 
-/* ---- the tiles as functions, and their table [S: 1 2 4][V: 1 2 3 4 8][R: 1..6] ------------------------------------------ */
+/* ---- columns of tiles as functions, and their table [S: 1 2 4][V: 1 2 3 4 8] --------------------------------------------- */
 
-#define TILE_ARGUMENTS                                                                                                 \
-    long k, const real *a, long a_row, long a_col, const real *b, long b_row, real *c, long c_row, int add
-typedef void (*FN(tile_function))(TILE_ARGUMENTS);
+/* C (m,V vectors) = A (m,k) B (k,V vectors): m rows in blocks of equal height, for 6 6 6 2 would leave the last one waiting for
+ * FMA. */
+#define COLUMN_ARGUMENTS                                                                                               \
+    long m, long k, const real *a, long a_row, long a_col, const real *b, long b_row, real *c, long c_row, int add
+typedef void (*FN(column_function))(COLUMN_ARGUMENTS);
 
-#define TILE(R, V, S)                                                                                                  \
-    static void FN(tile_##R##_##V##_##S)(TILE_ARGUMENTS) {                                                             \
-        FN(tile)(R, V, S, k, a, a_row, a_col, b, b_row, c, c_row, S == 1 ? add : 0);                                  \
+INLINE void FN(column)(const int V, const int S, COLUMN_ARGUMENTS) {
+    const unsigned fit = NNC_ACC / (V * S), most = fit < MR ? fit : MR;
+    if (most == 0) return; /* never asked for */
+    unsigned rows = (unsigned)m, taller = 1;
+    if (rows > most) {
+        const unsigned blocks = (rows + most - 1) / most;
+        taller = rows % blocks; /* of them have a row more; if none has, all are alike */
+        rows = rows / blocks + (taller > 0);
+        if (taller == 0) taller = blocks;
     }
-#define TILE_ROWS(V, S) TILE(1, V, S) TILE(2, V, S) TILE(3, V, S) TILE(4, V, S) TILE(5, V, S) TILE(6, V, S)
-#define TILE_COLUMNS(S) TILE_ROWS(1, S) TILE_ROWS(2, S) TILE_ROWS(3, S) TILE_ROWS(4, S) TILE_ROWS(8, S)
-TILE_COLUMNS(1)
-TILE_COLUMNS(2)
-TILE_COLUMNS(4)
+    while (m > 0) {
+        switch (rows) {
+#define TILE(R)                                                                                                        \
+    case R:                                                                                                            \
+        FN(tile)(R, V, S, k, a, a_row, a_col, b, b_row, c, c_row, S == 1 ? add : 0);                                   \
+        break;
+            TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
+        }
+        a += rows * a_row;
+        c += rows * c_row;
+        m -= rows;
+        if (--taller == 0) rows--;
+    }
+}
 
-#define NAME(R, V, S) FN(tile_##R##_##V##_##S)
-#define NAME_ROWS(V, S) {NAME(1, V, S), NAME(2, V, S), NAME(3, V, S), NAME(4, V, S), NAME(5, V, S), NAME(6, V, S)}
-#define NAME_COLUMNS(S) {NAME_ROWS(1, S), NAME_ROWS(2, S), NAME_ROWS(3, S), NAME_ROWS(4, S), NAME_ROWS(8, S)}
-static const FN(tile_function) FN(tiles)[3][5][MR] = {NAME_COLUMNS(1), NAME_COLUMNS(2), NAME_COLUMNS(4)};
+#define VECTORS(V, S)                                                                                                 \
+    static void FN(column_##V##_##S)(COLUMN_ARGUMENTS) {                                                               \
+        FN(column)(V, S, m, k, a, a_row, a_col, b, b_row, c, c_row, add);                                              \
+    }
+#define COLUMNS(S) VECTORS(1, S) VECTORS(2, S) VECTORS(3, S) VECTORS(4, S) VECTORS(8, S)
+COLUMNS(1)
+COLUMNS(2)
+COLUMNS(4)
+
+#define NAME(V, S) FN(column_##V##_##S)
+#define NAMES(S) {NAME(1, S), NAME(2, S), NAME(3, S), NAME(4, S), NAME(8, S)}
+static const FN(column_function) FN(columns)[3][5] = {NAMES(1), NAMES(2), NAMES(4)};
+INLINE FN(column_function) FN(column_of)(int V, int chains) { return FN(columns)[chains / 2][V == 8 ? 4 : V - 1]; }
 
 /* ---- blocks ---------------------------------------------------------------------------------------------------------- */
 
-/* Rows of the tallest tile that is V vectors wide. */
-INLINE int FN(most_rows)(int V, int chains) {
-    const int fit = NNC_ACC / (chains == 4 ? 4 : chains == 2 ? 2 : 1); /* constants divided by constants */
-    const int most = V == 1 ? fit : V == 2 ? fit / 2 : V == 3 ? fit / 3 : V == 4 ? fit / 4 : fit / 8;
-    return most < MR ? most : MR;
-}
-
-/* m rows in blocks of equal height, `most` at the most: 6 6 6 2 would leave the last one waiting for FMA. */
-#define EACH_BLOCK(m, most, rows)                                                                                      \
-    for (unsigned blocks_ = ((unsigned)(m) + (most) - 1) / (most), height_ = (unsigned)(m) / blocks_,                  \
-                  taller_ = (unsigned)(m) % blocks_, i_ = 0, rows = 0;                                                 \
-         i_ < blocks_ && (rows = height_ + (i_ < taller_), 1); i_++)
-
-/* One column of tiles in several chains, one chain after another: the registers hold more rows of one chain than of all. With
- * many loads for a product, as a few rows of a narrow layer have, that is worth a way through memory. */
-static __attribute__((noinline)) void FN(column_by_chains)(long m, int V, long k, const real *a, long a_row, long a_col,
-                                                           const real *b, long b_row, real *c, long c_row, int chains) {
-    real sums[4][MR * NR];
-    const long next = MR * NR;
-    EACH_BLOCK(m, FN(most_rows)(V, 1), rows) {
+/* A column in several chains, one chain after another: the registers hold more rows of one chain than of all. With many loads for
+ * a product, as a few rows of a narrow layer have, that is worth a way through memory. */
+static __attribute__((noinline)) void FN(column_by_chains)(int V, int chains, long m, long k, const real *a, long a_row,
+                                                           long a_col, const real *b, long b_row, real *c, long c_row) {
+    real sums[4][2 * MR * NR];
+    const long next = 2 * MR * NR;
+    for (long rows; m > 0; m -= rows, a += rows * a_row, c += rows * c_row) {
+        rows = m < 2 * MR ? m : 2 * MR;
         for (int s = 0; s < chains; s++)
-            FN(tiles)[0][V - 1][rows - 1]((k - s + chains - 1) / chains, a + s * a_col, a_row, chains * a_col, b + s * b_row,
-                                          chains * b_row, sums[s], V * LANES, 0);
-        for (unsigned r = 0; r < rows; r++)
+            FN(column_of)(V, 1)(rows, (k - s + chains - 1) / chains, a + s * a_col, a_row, chains * a_col, b + s * b_row,
+                                chains * b_row, sums[s], V * LANES, 0);
+        for (long r = 0; r < rows; r++)
             for (int v = 0; v < V; v++) {
                 const real *at = sums[0] + (r * V + v) * LANES;
                 vec sum = v_load(at) + v_load(at + chains / 2 * next);
                 if (chains == 4) sum = sum + (v_load(at + next) + v_load(at + 3 * next));
                 v_store(c + r * c_row + v * LANES, sum);
             }
-        a += rows * a_row;
-        c += rows * c_row;
-    }
-}
-
-/* One column of tiles: m rows of V vectors. */
-INLINE void FN(column)(long m, int V, long k, const real *a, long a_row, long a_col, const real *b, long b_row, real *c,
-                       long c_row, int chains, int add) {
-    const FN(tile_function) *tile = FN(tiles)[chains / 2][V == 8 ? 4 : V - 1];
-    const int most = FN(most_rows)(V, chains);
-    if (m <= most) {
-        tile[m - 1](k, a, a_row, a_col, b, b_row, c, c_row, add);
-        return;
-    }
-    if (chains > 1 && m >= MR && k >= 8 * chains && FN(most_rows)(V, 1) >= 4 * most) {
-        FN(column_by_chains)(m, V, k, a, a_row, a_col, b, b_row, c, c_row, chains);
-        return;
-    }
-    EACH_BLOCK(m, most, rows) {
-        tile[rows - 1](k, a, a_row, a_col, b, b_row, c, c_row, add);
-        a += rows * a_row;
-        c += rows * c_row;
     }
 }
 
@@ -140,6 +132,10 @@ static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long 
     const real *a = a_, *b = b_;
     real *c = c_;
     if (m <= 0 || n <= 0) return;
+    if (n <= LANES) { /* no question how to divide it */
+        FN(column_of)(1, chains)(m, k, a, a_row, a_col, b, b_row, c, c_row, add);
+        return;
+    }
     /* Few rows leave accumulators free for more columns, where B is not packed in narrower panels. */
     int wide = NR_VECS;
     if (b_panel == NR)
@@ -152,7 +148,10 @@ static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long 
         else if (v > 4) v -= 4;
         vecs -= v;
         const unsigned long j = (unsigned long)vecs * LANES;
-        FN(column)(m, (int)v, k, a, a_row, a_col, b + (long)(j / NR) * b_panel + j % NR, b_row, c + j, c_row, chains, add);
+        const real *panel = b + (long)(j / NR) * b_panel + j % NR;
+        if (chains > 1 && m >= MR && k >= 8 * chains && chains * v * 2 > NNC_ACC)
+            FN(column_by_chains)((int)v, chains, m, k, a, a_row, a_col, panel, b_row, c + j, c_row);
+        else FN(column_of)((int)v, chains)(m, k, a, a_row, a_col, panel, b_row, c + j, c_row, add);
     }
 }
 

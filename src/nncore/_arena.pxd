@@ -28,6 +28,7 @@ cdef struct Plan:
     Layer *layers
     long rows               # most rows of a batch
     long inputs, outputs
+    long length             # of the vector of parameters, in elements
     char *x                 # (rows, inputs) the batch
     long x_row
     char *t                 # (rows, outputs) its targets

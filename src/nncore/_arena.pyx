@@ -80,6 +80,7 @@ cdef class Arena:
             offset += l.outputs if has_bias else 0
         if offset != vector.size:
             raise ValueError(f"the layers have {offset} parameters, the vector holds {vector.size}")
+        p.length = offset
         p.inputs = p.layers[0].inputs
         p.outputs = p.layers[p.count - 1].outputs
         p.x_row = padded(p.inputs, p.size)

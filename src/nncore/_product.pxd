@@ -3,7 +3,7 @@ from ._kernels cimport nnc_kernels
 
 cdef enum:
     L1 = 32768      # bytes of weights that stay there while rows go by
-    Z_BLOCK = 6144  # elements of Z that stay in L1 until the epilogue has read them
+    Z_BLOCK = 3072  # elements of Z that stay in L1 until the epilogue has read them
 
 
 cdef inline bint packs(const nnc_kernels *k, long rows, long n, long depth, long w_row) noexcept nogil:

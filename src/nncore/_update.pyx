@@ -14,11 +14,11 @@ e) With one output, X is read as it lies and dZ is broadcast: the same sums, vec
 
 from libc.string cimport memcpy
 
-from ._arena cimport GRADIENT, PACKED, STRIP, Layer, Plan, gradient_of, scratch_of, strip_of
+from ._arena cimport GRADIENT, STRIP, Layer, Plan, gradient_of, scratch_of, strip_of
 from ._kernels cimport NNC_identity, nnc_kernels
 
 cdef enum:
-    SMALL = 4096  # parameters of a layer that is done in one block, straight from where its operands lie
+    SMALL = 4096  # parameters of a network that is stepped as a whole
 
 
 cdef void update(Plan *p, const char *x, long x_row, long batch, Sink *sink, int thread, int threads) noexcept nogil:
@@ -27,32 +27,47 @@ cdef void update(Plan *p, const char *x, long x_row, long batch, Sink *sink, int
         int i
         long first, last
         Layer *l
+    if threads == 1 and p.length <= SMALL:
+        small_update(p, x, x_row, batch, sink)
+        return
     for i in range(p.count):
         l = &p.layers[i]
         first, last = l.inputs * thread // threads, l.inputs * (thread + 1) // threads
-        if threads == 1 and l.bias != NULL and 1 < l.outputs and (l.inputs + 1) * l.outputs <= SMALL:
-            whole_update(p, l, x, x_row, batch, sink)
-        else:
-            layer_update(p, l, x, x_row, batch, sink, first, last, thread)
-            if l.bias != NULL and thread == threads - 1:
-                bias_update(p, l, batch, sink, thread)
+        layer_update(p, l, x, x_row, batch, sink, first, last, thread)
+        if l.bias != NULL and thread == threads - 1:
+            bias_update(p, l, batch, sink, thread)
         x = l.out
         x_row = l.row
 
 
-cdef void whole_update(Plan *p, Layer *l, const char *x, long x_row, long batch, Sink *sink) noexcept nogil:
-    # a small layer: one block of gradient, the bias its last row, and one step over both where neither is decayed
+cdef void small_update(Plan *p, const char *x, long x_row, long batch, Sink *sink) noexcept nogil:
+    # the gradient of the whole vector, in its order (what a kernel writes beyond a piece, the next one overwrites), and one step
     cdef:
         const nnc_kernels *k = p.k
-        long m = l.inputs, n = l.outputs
+        bint decays = sink.optimizer >= 0 and sink.coef[0] != 0
+        int i
+        long n
+        Layer *l
         char *g = gradient_of(p, 0)
-    k.matmul(m, n, batch, x, 1, x_row, l.dz, l.row, k.nr, g, n, 1, 0)
-    if sink.optimizer >= 0 and sink.coef[0] != 0:
-        consume(p, sink, m, n, l.offset, n, 1, 0)
-        bias_update(p, l, batch, sink, 0)
-    else:
-        k.matmul(1, n, batch, p.one, 0, 0, l.dz, l.row, k.nr, g + m * n * p.size, n, 1, 0)
-        consume(p, sink, m + 1, n, l.offset, n, 1, 0)
+    for i in range(p.count):
+        l = &p.layers[i]
+        n = l.outputs
+        if n == 1:
+            k.matmul(1, l.inputs, batch, l.dz, 1, l.row, x, x_row, k.nr, g, l.inputs, 1, 0)
+        else:
+            k.matmul(l.inputs, n, batch, x, 1, x_row, l.dz, l.row, k.nr, g, n, 1, 0)
+        if decays:  # of weights, not of biases
+            consume(p, sink, g, 1, l.inputs * n, l.offset, 0, 1)
+        g += l.inputs * n * p.size
+        if l.bias != NULL:
+            k.matmul(1, n, batch, p.one, 0, 0, l.dz, l.row, k.nr, g, n, 1, 0)
+            if decays:
+                consume(p, sink, g, 1, n, l.offset + l.inputs * n, 0, 0)
+            g += n * p.size
+        x = l.out
+        x_row = l.row
+    if not decays:
+        consume(p, sink, gradient_of(p, 0), 1, p.length, 0, 0, 0)
 
 
 cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch, Sink *sink, long first, long last,
@@ -72,7 +87,7 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
         for i from first <= i < last by GRADIENT:
             height = last - i if last - i < GRADIENT else GRADIENT
             k.matmul(1, height, batch, l.dz, 1, l.row, x + i * size, x_row, k.nr, g, height, 1, 0)
-            consume(p, sink, 1, height, l.offset + i, height, 1, thread)
+            consume(p, sink, g, 1, height, l.offset + i, height, 1)
         return
     block = GRADIENT // k.mr // k.nr * k.nr
     if packs_b and p.packed // batch // k.nr * k.nr < block:
@@ -96,24 +111,24 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
                 a, a_col = strip_of(p, thread), height
                 k.forward[NNC_identity](batch, height, <char *>x + i * size, x_row, NULL, <char *>a, height, 0)  # a copy
             k.matmul(height, width, batch, a, 1, a_col, b, b_row, b_panel, g, width, 1, 0)
-            consume(p, sink, height, width, l.offset + i * n + j, n, 1, thread)
+            consume(p, sink, g, height, width, l.offset + i * n + j, n, 1)
 
 
 cdef void bias_update(Plan *p, Layer *l, long batch, Sink *sink, int thread) noexcept nogil:
     # db (1,n) = 1' dZ
-    cdef long j, width
+    cdef:
+        long j, width
+        char *g = gradient_of(p, thread)
     for j from 0 <= j < l.outputs by GRADIENT:
         width = l.outputs - j if l.outputs - j < GRADIENT else GRADIENT
-        p.k.matmul(1, width, batch, p.one, 0, 0, l.dz + j * p.size, l.row, p.k.nr, gradient_of(p, thread), width, 1, 0)
-        consume(p, sink, 1, width, l.offset + l.inputs * l.outputs + j, width, 0, thread)
+        p.k.matmul(1, width, batch, p.one, 0, 0, l.dz + j * p.size, l.row, p.k.nr, g, width, 1, 0)
+        consume(p, sink, g, 1, width, l.offset + l.inputs * l.outputs + j, width, 0)
 
 
-cdef inline void consume(Plan *p, Sink *sink, long rows, long cols, long offset, long row, int decay,
-                         int thread) noexcept nogil:
-    # The block of gradient (rows, cols) in scratch belongs to parameters[offset + i*row + j].
-    cdef:
-        char *g = gradient_of(p, thread)
-        long i, at = offset * p.size
+cdef inline void consume(Plan *p, Sink *sink, const char *g, long rows, long cols, long offset, long row,
+                         int decay) noexcept nogil:
+    # The block of gradient g (rows, cols), whole, belongs to parameters[offset + i*row + j].
+    cdef long i, at = offset * p.size
     if sink.optimizer >= 0:
         p.k.update[sink.optimizer](rows, cols, g, cols, sink.parameters + at, sink.slot0 + at if sink.slot0 != NULL else NULL,
                                    sink.slot1 + at if sink.slot1 != NULL else NULL, row, sink.coef, decay, &sink.trouble)
