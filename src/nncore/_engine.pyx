@@ -173,7 +173,7 @@ cdef void predict_team(void *context, int index, nnc_team *team) noexcept nogil:
         Plan *p = j.p
         int size = team_size(team)
         long room = p.rows // size, base = room * index
-        long at, end, rows, i
+        long at, end, rows, i, y_row
         long count
         double total = 0
         const char *y
@@ -188,9 +188,13 @@ cdef void predict_team(void *context, int index, nnc_team *team) noexcept nogil:
             memcpy(<double *>j.Y + at, p.row_loss + base, rows * sizeof(double))
         else:
             forward(p, j.X + at * j.X_row * p.size, j.X_row, base, rows, False, 0, index)
-            y = p.layers[p.count - 1].y + base * p.layers[p.count - 1].row * p.size
-            for i in range(rows):
-                memcpy(j.Y + (at + i) * j.Y_row * p.size, y + i * p.layers[p.count - 1].row * p.size, p.outputs * p.size)
+            y_row = p.layers[p.count - 1].row
+            y = p.layers[p.count - 1].y + base * y_row * p.size
+            if y_row == p.outputs and y_row == j.Y_row:
+                memcpy(j.Y + at * y_row * p.size, y, rows * y_row * p.size)
+            else:
+                for i in range(rows):
+                    copy_row(j.Y + (at + i) * j.Y_row * p.size, y + i * y_row * p.size, p.outputs * p.size)
         at += rows
 
 

@@ -177,6 +177,9 @@ def require_out(out: object, shape: tuple[int, ...], dtype: DTypeLike, name: str
     ValueError
         Another shape, not C-contiguous, or read-only.
     """
+    if (isinstance(out, np.ndarray) and out.dtype == dtype and out.shape == shape and out.flags.c_contiguous
+            and out.flags.writeable):  # fmt: skip
+        return
     expected = f"np.empty({shape}, np.{np.dtype(dtype)})"
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{name} must be an ndarray such as {expected}, got {short(out)}")
@@ -186,8 +189,7 @@ def require_out(out: object, shape: tuple[int, ...], dtype: DTypeLike, name: str
         raise ValueError(f"{name} has shape {out.shape}, the answer has {shape}: use {expected}")
     if not out.flags.c_contiguous:
         raise ValueError(f"{name} is not C-contiguous: use {expected}")
-    if not out.flags.writeable:
-        raise ValueError(f"{name} is read-only: use {expected}")
+    raise ValueError(f"{name} is read-only: use {expected}")
 
 
 # ---- arrays of targets -----------------------------------------------------------------------------------------------
