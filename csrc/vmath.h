@@ -131,20 +131,31 @@ INLINE vec FN(sigmoid_pair)(vec x, vec *other) {
 #define v_sigmoid_pair FN(sigmoid_pair)
 #define v_sigmoid FN(sigmoid)
 
-/* tanh(|x|) = e / (e + 1) with e = (exp(2|x|) - 1) / 2, which keeps its relative accuracy at 0; on the negative side
- * e + 1 would cancel. Beyond the edge tanh rounds to 1. One ln 2 is enough: its error times n < 2^6 does not reach
- * the result. */
+/* tanh(x), odd and never beyond 1. float64: tanh(|x|) = e / (e + 1) with e = (exp(2|x|) - 1) / 2, which keeps its relative
+ * accuracy at 0; on the negative side e + 1 would cancel. Beyond the edge tanh rounds to 1. One ln 2 is enough: its error
+ * times n < 2^6 does not reach the result. float32: |x| P(x^2) / Q(x^2), both of degree 4, whose two sums run side by side: a
+ * third less time. Minimax relative error 2^-24.9 up to the edge, where it rounds to 1; with the rounding of both sums at
+ * most 4.6 ULP (the coefficients are the best of some hundred ways to round them). */
 INLINE vec FN(tanh)(vec x) {
 #if NNC_REAL == 32
-    const vec edge = K(9.1);
+    const vec a = v_min(K(8.8), v_abs(x)), z = a * a;
+    vec p = K(2.019124600849409e-08), q = K(1.1732195162039716e-06);
+    STEP(p, z, 3.103605195065029e-05);
+    STEP(q, z, 0.000494093750603497);
+    STEP(p, z, 0.005251168739050627);
+    STEP(q, z, 0.0388454794883728);
+    STEP(p, z, 0.20078220963478088);
+    STEP(q, z, 0.700782060623169);
+    STEP(p, z, 1.5);
+    STEP(q, z, 1.5);
+    const vec y = v_min(K(1), a * p / q);
 #else
-    const vec edge = K(19.2);
-#endif
-    const vec a = v_min(edge, v_abs(x));
+    const vec a = v_min(K(19.2), v_abs(x));
     const vec t = v_fma(a, K(2 * LOG2_E), K(BIASED)), n = t - K(BIASED);
-    const vec q = FN(expm1_small)(v_fma(n, K(-LN_2), a + a)), half = FN(power_of_two)(t) * K(0.5);
-    const vec e = v_fma(half, q, half - K(0.5));
-    return v_of(i_of(e / (e + K(1))) | (i_of(x) & i_set(I_SIGN)));
+    const vec r = FN(expm1_small)(v_fma(n, K(-LN_2), a + a)), half = FN(power_of_two)(t) * K(0.5);
+    const vec e = v_fma(half, r, half - K(0.5)), y = e / (e + K(1));
+#endif
+    return v_of(i_of(y) | (i_of(x) & i_set(I_SIGN)));
 }
 #define v_tanh FN(tanh)
 

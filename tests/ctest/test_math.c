@@ -113,7 +113,7 @@ static const struct {
     {"identity", identity_value, identity_slope, -9, 9, {0, 0}, {0, 0}},
     {"relu", relu_value, relu_slope, 0, 9, {0, 0}, {0, 0}},
     {"leaky_relu", leaky_relu_value, leaky_relu_slope, -9, 9, {2, 1}, {0.5, 0.5}},
-    {"tanh", tanhl, tanh_slope, -1, 1, {2.5, 2.5}, {0.6, 0.6}},
+    {"tanh", tanhl, tanh_slope, -1, 1, {5, 2.5}, {0.6, 0.6}},
     {"sigmoid", logistic, sigmoid_slope, 0, 1, {2.5, 2.5}, {0.6, 0.6}},
     {"gelu", gelu_value, gelu_slope, -14, 14, {6.5, 6.5}, {6, 6}},
     {"silu", silu_value, silu_slope, -20, 20, {3, 3}, {5, 5}},
