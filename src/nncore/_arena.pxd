@@ -44,7 +44,7 @@ cdef struct Plan:
 # Blocks, in elements, for L1 of 32 KiB or more and L2 of 512 KiB or more. A panel of DEPTH rows of a packed operand stays in L1
 # while a batch of rows passes it; the packed block and what meets it stay in L2.
 cdef enum:
-    PACKED = 65536          # elements in a packed block of B
+    PACKED = 49152          # elements in a packed block of B
     WHOLE = 524288          # elements of a batch's dz that are packed in one block, at most: then whole rows of W are stepped
     DEPTH = 256             # rows of a packed block, at most, where the contraction may be cut
     STRIP = 16384           # elements in a packed block of A

@@ -15,6 +15,17 @@ cdef enum:
     SLAB = 128      # rows of weights read as they lie, at a time
     THIN = 8        # the same where few rows of X meet them: then reading is all there is to it, and pages count most
     FEW = 4         # rows
+    TALL = 96       # rows of X that go by a packed block at a time, so that both stay in L2
+
+
+cdef inline void packed_product(const nnc_kernels *k, long rows, long n, long depth, const char *x, long x_row,
+                                const char *b, char *z, long z_row, int add) noexcept nogil:
+    # Z (rows, n) = X (rows, depth) B, or += with add; B (depth, n) in panels
+    cdef:
+        long i, size = k.itemsize
+    for i from 0 <= i < rows by TALL:
+        k.matmul(rows - i if rows - i < TALL else TALL, n, depth, x + i * x_row * size, x_row, 1, b, k.nr, depth * k.nr,
+                 z + i * z_row * size, z_row, 1, add)
 
 
 cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char *x, long x_row, const char *w, long w_row,
@@ -37,7 +48,7 @@ cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char 
         for q from 0 <= q < depth by DEPTH:
             height = depth - q if depth - q < DEPTH else DEPTH
             k.pack(height, width, w + (q * w_row + j) * size, w_row, scratch)
-            k.matmul(rows, width, height, x + q * size, x_row, 1, scratch, k.nr, height * k.nr, z + j * size, z_row, 1, q > 0)
+            packed_product(k, rows, width, height, x + q * size, x_row, scratch, z + j * size, z_row, q > 0)
 
 
 cdef void times_transposed(const nnc_kernels *k, long rows, long n, long depth, const char *dz, long dz_row,
@@ -55,4 +66,4 @@ cdef void times_transposed(const nnc_kernels *k, long rows, long n, long depth, 
         for q from 0 <= q < depth by DEPTH:
             height = depth - q if depth - q < DEPTH else DEPTH
             k.pack_t(height, width, w + (j * w_row + q) * size, w_row, scratch)
-            k.matmul(rows, width, height, dz + q * size, dz_row, 1, scratch, k.nr, height * k.nr, dx + j * size, dx_row, 1, q > 0)
+            packed_product(k, rows, width, height, dz + q * size, dz_row, scratch, dx + j * size, dx_row, q > 0)
