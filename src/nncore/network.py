@@ -108,7 +108,7 @@ class Network:
 
     @property
     def parameters(self) -> NDArray[Any]:
-        """Every weight and bias: one contiguous 1-D view, layer by layer, weight (row by row) before bias."""
+        """One contiguous 1-D view of every weight and bias, layer by layer, weight (row by row) before bias."""
         return self._parameters
 
     @property

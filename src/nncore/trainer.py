@@ -82,7 +82,7 @@ class Trainer:
 
     @property
     def optimizer(self) -> Optimizer:
-        """Its settings. May be replaced by changed ones of the same kind at any time (a learning rate that falls): the
+        """Its settings. May be replaced by changed ones of the same kind at any time, as for a learning rate that falls; the
         optimizer's state goes on."""
         return self._optimizer
 
