@@ -30,9 +30,11 @@ __all__ = [
     "non_negative",
     "number",
     "numeric",
+    "out_or_new",
     "positive",
     "positive_int",
     "require_finite",
+    "require_out",
     "short",
     "unknown",
 ]
@@ -188,6 +190,14 @@ def require_out(out: object, shape: tuple[int, ...], dtype: DTypeLike, name: str
         raise ValueError(f"{name} is not C-contiguous: use {expected}")
     if not out.flags.writeable:
         raise ValueError(f"{name} is read-only: use {expected}")
+
+
+def out_or_new(out: np.ndarray | None, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+    """Where an answer goes: `out` if it is given and fits (see `require_out`), or else a new array."""
+    if out is None:
+        return np.empty(shape, dtype)
+    require_out(out, shape, dtype)
+    return out
 
 
 # ---- arrays of targets -----------------------------------------------------------------------------------------------

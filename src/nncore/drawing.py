@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from . import checks
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 BLUE, ORANGE, INK, PALE = "#2a6fbb", "#e0732c", "#22303c", "#f4f6f8"
 MOST_NODES = 64  # of a layer that are drawn; beyond it the middle is left out

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from . import _kernels, checks
 from ._engine import Engine
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class LossAt:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from . import checks, initializers
 from .gradients import Gradients
 from .loss_at import LossAt
 from .parameter_names import name_of
 from .tables import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 _TOLERANCE = {"float32": 1e-3, "float64": 1e-6}
 _SMALL = 0.01  # a gradient below this part of the largest one is compared with that part instead of itself

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from . import checks
 from .loss_at import LossAt
 from .parameter_names import index_of, name_of
 from .text_curve import text_curve
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 class LossSweep:

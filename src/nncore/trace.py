@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from . import _kernels, checks
 from ._trace import Recorder
 from .gradients import Gradients
 from .parameter_names import names
 from .tables import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 _WIDE = 16  # a table of samples with more columns than this is told by its statistics instead
 _MANY = 60  # likewise parameters

@@ -7,7 +7,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from . import _kernels, checks, initializers
 from ._engine import Engine
@@ -16,6 +15,8 @@ from .optimizers import Optimizer, as_optimizer
 from .progress import Progress
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
     from .network import Network
 
 
