@@ -63,6 +63,7 @@ class LossAt:
 
 def twin(net: Any, dtype: str) -> Any:
     """A network of its own with the same layers and parameters, in another type of number."""
+    checks.require_network(net)
     description = net.describe()
     description["dtype"] = dtype
     other = type(net).from_description(description)

@@ -82,7 +82,7 @@ class Network(Inside):
                 spec.init = init if spec.init is None else spec.init
         rng = initializers.generator(seed)
         self.seed = int(rng.bit_generator.random_raw()) if seed is None else int(seed)
-        self._build(inputs, specs, checks.choice("dtype", np.dtype(dtype).name, _DTYPES))
+        self._build(inputs, specs, checks.type_name("dtype", dtype, _DTYPES))
         rng = initializers.generator(self.seed)
         for layer in self.layers:
             initializers.fill(layer.weight, layer.init, rng)
@@ -90,7 +90,10 @@ class Network(Inside):
     def _build(self, inputs: int, specs: list[Dense], dtype: str) -> None:
         sizes = [inputs, *(spec.outputs for spec in specs)]
         counts = [(fan_in + spec.bias) * spec.outputs for fan_in, spec in zip(sizes[:-1], specs, strict=True)]
-        self._parameters = aligned(sum(counts), dtype)
+        try:
+            self._parameters = aligned(sum(counts), dtype)
+        except (MemoryError, ValueError):  # numpy has other words for more than there is and more than can be counted
+            raise MemoryError(f"no memory for a network of {sum(counts):,} parameters in {dtype}") from None
         self.layers: list[Layer] = []
         offset = 0
         for fan_in, spec, count in zip(sizes[:-1], specs, counts, strict=True):
@@ -314,8 +317,7 @@ class Network(Inside):
         >>> net.freeze("int8", sample=np.eye(8), max_error=0.1).report.max_error < 0.1
         True
         """
-        name = self.dtype.name if dtype is None else dtype if isinstance(dtype, str) else np.dtype(dtype).name
-        storage = checks.choice("dtype", name, STORAGES)
+        storage = checks.type_name("dtype", self.dtype if dtype is None else dtype, STORAGES)
         if max_error is not None:
             checks.non_negative("max_error", max_error)
             if sample is None:

@@ -191,6 +191,7 @@ def check_gradient(
     """
     eps = checks.positive("eps", eps)
     most = checks.positive_int("most", most)
+    checks.require_network(net)
     allowed = _TOLERANCE[net.dtype.name] if tolerance is None else checks.positive("tolerance", tolerance)
     count = net.parameters.size
     indices = np.arange(count)

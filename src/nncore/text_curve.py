@@ -44,6 +44,8 @@ def text_curve(
        0                   4
     """
     x, y = np.asarray(x, np.float64).ravel(), np.asarray(y, np.float64).ravel()
+    if x.shape != y.shape:
+        raise ValueError(f"x has {x.size} numbers and y has {y.size}: one y for each x is needed")
     good = np.isfinite(x) & np.isfinite(y)
     x, y = x[good], y[good]
     if x.size == 0:

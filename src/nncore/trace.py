@@ -187,6 +187,8 @@ class Trace:
 def trace(net: Any, X: ArrayLike, y: ArrayLike, loss: str | None, trainer: Any) -> Trace:
     """What `Network.trace` does, which see."""
     if trainer is not None:
+        if not hasattr(trainer, "step"):
+            raise TypeError(f"trainer must be a Trainer of this network, got {checks.short(trainer)}")
         if trainer.net is not net:
             raise ValueError("trainer trains another network than the one that is traced")
         loss = trainer.loss if loss is None else loss
