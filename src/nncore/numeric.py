@@ -11,10 +11,11 @@ from . import checks, initializers
 from .gradients import Gradients
 from .loss_at import LossAt
 from .parameter_names import name_of
-from .tables import Table
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from .tables import Table
 
 _TOLERANCE = {"float32": 1e-3, "float64": 1e-6}
 _SMALL = 0.01  # a gradient below this part of the largest one is compared with that part instead of itself
@@ -44,6 +45,8 @@ class NumericGradient(Gradients):
 
     def table(self) -> Table:
         """One row per parameter: its value, the loss on either side, the slope."""
+        from .tables import Table
+
         values = self._net.parameters
         header = ["parameter", "value", f"loss at -{self.eps:g}", f"loss at +{self.eps:g}", "slope"]
         rows = (

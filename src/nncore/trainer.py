@@ -13,12 +13,12 @@ from . import _kernels, checks, initializers
 from ._engine import Engine
 from .history import History
 from .optimizers import Optimizer, as_optimizer
-from .progress import Progress
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from .network import Network
+    from .progress import Progress
 
 
 class Trainer:
@@ -152,6 +152,8 @@ class Trainer:
         KeyboardInterrupt
             Ctrl-C. The network keeps the weights of the last finished step, `history` the finished epochs.
         """
+        from .progress import Progress
+
         net = self.net
         epochs = checks.positive_int("epochs", epochs)
         shuffle = checks.flag("shuffle", shuffle)
