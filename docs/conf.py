@@ -84,6 +84,13 @@ def keep_figures_whole(app: object, page: str, source: list[str]) -> None:
         source[0] = re.sub(r"(?<=\d) (?=(ns|µs|ms|s)\b)|(?<=±) ", "\N{NO-BREAK SPACE}", source[0])
 
 
+def keep_sentences_whole(app: object, what: str, name: str, found: object, options: object, lines: list[str]) -> None:
+    """A colon in the first line of a property's docstring is none of "type: description", as napoleon would have it."""
+    if what in ("property", "attribute"):
+        lines.insert(0, "")
+
+
 def setup(app: object) -> None:
     app.connect("builder-inited", write_lists)  # type: ignore[attr-defined]
     app.connect("source-read", keep_figures_whole)  # type: ignore[attr-defined]
+    app.connect("autodoc-process-docstring", keep_sentences_whole, priority=400)  # type: ignore[attr-defined]
