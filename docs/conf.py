@@ -87,7 +87,7 @@ def keep_figures_whole(app: object, page: str, source: list[str]) -> None:
 def keep_sentences_whole(app: object, what: str, name: str, found: object, options: object, lines: list[str]) -> None:
     """A colon in the first line of a property's docstring is none of "type: description", as napoleon would have it."""
     if what in ("property", "attribute"):
-        lines.insert(0, "")
+        lines[:0] = ["..", ""]  # an empty comment
 
 
 def setup(app: object) -> None:
