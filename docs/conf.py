@@ -1,5 +1,6 @@
 """Settings of the documentation: `python -m sphinx -W -b html docs docs/_build/html`, with nncore installed."""
 
+import re
 from pathlib import Path
 
 import nncore
@@ -14,6 +15,8 @@ exclude_patterns = ["_build", "_generated"]
 templates_path: list[str] = []
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["nncore.css"]
 html_title = "nncore"
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#2a6fbb", "color-brand-content": "#2a6fbb"},
@@ -75,5 +78,19 @@ def write_lists(app: object) -> None:
             path.write_text(text, "utf-8")
 
 
+def keep_figures_whole(app: object, page: str, source: list[str]) -> None:
+    """No line break between a number and its unit, or before its spread."""
+    if page == "performance":
+        source[0] = re.sub(r"(?<=\d) (?=(ns|µs|ms|s)\b)|(?<=±) ", "\N{NO-BREAK SPACE}", source[0])
+
+
+def keep_sentences_whole(app: object, what: str, name: str, found: object, options: object, lines: list[str]) -> None:
+    """A colon in the first line of a property's docstring is none of "type: description", as napoleon would have it."""
+    if what in ("property", "attribute"):
+        lines[:0] = ["..", ""]  # an empty comment
+
+
 def setup(app: object) -> None:
     app.connect("builder-inited", write_lists)  # type: ignore[attr-defined]
+    app.connect("source-read", keep_figures_whole)  # type: ignore[attr-defined]
+    app.connect("autodoc-process-docstring", keep_sentences_whole, priority=400)  # type: ignore[attr-defined]

@@ -17,8 +17,10 @@ import nncore as nn
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("mnist")
 if not (folder / "mnist_5k.csv.gz").exists():
     raise SystemExit(__doc__)
-X = np.frombuffer(gzip.open(folder / "t10k-images-idx3-ubyte.gz").read(), np.uint8, offset=16).reshape(-1, 784)
-y = np.frombuffer(gzip.open(folder / "t10k-labels-idx1-ubyte.gz").read(), np.uint8, offset=8)
+X = np.frombuffer(gzip.decompress((folder / "t10k-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16).reshape(
+    -1, 784
+)
+y = np.frombuffer(gzip.decompress((folder / "t10k-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
 test = np.loadtxt(folder / "mnist_5k.csv.gz", delimiter=",", dtype=np.uint8, skiprows=0)
 X, X_test, y_test = X.astype(np.float32) / 255, test[:, :784].astype(np.float32) / 255, test[:, 784]
 

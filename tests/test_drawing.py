@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import nncore as nn
+from nncore import drawing
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -51,6 +52,13 @@ def test_widths_follow_weights_and_colours_signs():
     assert widths[by_width[1]] > 2 * widths[by_width[0]]
     assert colours[by_width[1]][2] > colours[by_width[1]][0] and colours[by_width[0]][0] > colours[by_width[0]][2]
     assert {"4", "-1"} <= set(words(net.plot())) and not {"4", "-1"} & set(words(net.plot(labels=False)))
+
+
+def test_many_lines_fade_so_that_some_stand_out():
+    lines = [c for c in nn.Network([64, 32, 10], seed=0).plot().collections if hasattr(c, "get_segments")]
+    depths = [c.get_colors()[:, 3] for c in lines]
+    assert [len(d) for d in depths] == [2048, 320]
+    assert all(d.max() > 0.8 and d.sum() < 1.3 * drawing.MOST_LINES for d in depths)
 
 
 def test_very_wide_layers_leave_out_the_middle():

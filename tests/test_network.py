@@ -149,6 +149,22 @@ def test_copies_are_whole_and_apart(duplicate):
     assert np.array_equal(same.parameters, again.parameters)
 
 
+@pytest.mark.parametrize("twin", [copy.deepcopy, copy.copy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_trainer_and_its_copy_go_on_alike(twin, uniform):
+    X, y = uniform((20, 3)), uniform((20, 2))
+    trainer = nn.Trainer(nn.Network([3, nn.Dense(5, dropout=0.2), 2], seed=1), learning_rate=0.01, batch_size=6)
+    fresh = twin(trainer)
+    assert fresh.steps == 0
+    trainer.fit(X, y, epochs=3)
+    other = twin(trainer)
+    assert other.steps == trainer.steps and other.history.loss == trainer.history.loss
+    if other.net is trainer.net:  # copy.copy: the same network, training apart
+        return
+    assert trainer.fit(X, y, epochs=2).loss == other.fit(X, y, epochs=2).loss
+    assert np.array_equal(trainer.net.parameters, other.net.parameters)
+    assert not np.shares_memory(trainer.net.parameters, other.net.parameters)
+
+
 def test_pickles_of_the_rest():
     predict = small().freeze()
     assert np.array_equal(pickle.loads(pickle.dumps(predict))(np.eye(3)), predict(np.eye(3)))

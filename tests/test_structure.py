@@ -7,6 +7,7 @@ _predictor -> network -> __init__. A file may use what stands below it and nothi
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import re
 import subprocess
@@ -30,7 +31,7 @@ FLOORS = [
     {"_product"},
     {"_forward", "_backward", "_update", "layers", "gradients", "datasets"},
     {"_engine", "_jacobian"},
-    {"_predictor", "_trace", "loss_at"},
+    {"_predictor", "_trace", "inside", "loss_at"},
     {"network", "trace", "numeric", "search"},
     {"trainer", "formats"},
     {"export"},
@@ -188,3 +189,22 @@ def test_import_brings_in_nothing_that_can_wait():
         "sklearn",
     }
     assert not heavy & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("_*.pyi")), ids=lambda path: path.stem)
+def test_stubs_say_what_the_compiled_modules_have(path):
+    module = importlib.import_module(f"nncore.{path.stem}")
+    for node in ast.parse(path.read_text("utf-8")).body:
+        names = [node.name] if isinstance(node, (ast.ClassDef, ast.FunctionDef)) else []
+        for name in [name for name in names if not name.startswith("_")]:
+            assert hasattr(module, name), f"{path.name} has {name}, the module has not"
+            for inner in node.body if isinstance(node, ast.ClassDef) else []:
+                if isinstance(inner, ast.FunctionDef):
+                    assert hasattr(getattr(module, name), inner.name), f"{path.name} has {name}.{inner.name}"
+
+
+def test_the_stub_of_the_public_class_is_whole():
+    tree = ast.parse((PACKAGE / "_predictor.pyi").read_text("utf-8"))
+    stub = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Predictor")
+    told = {node.name for node in stub.body if isinstance(node, ast.FunctionDef)}
+    assert {name for name in dir(nncore.Predictor) if not name.startswith("_")} <= told | {"layers"}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _kernels
-from .values import choice, flag, fraction, non_negative, number, positive, positive_int, short, unknown
+from .values import choice, flag, fraction, non_negative, number, positive, positive_int, short, type_name, unknown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -30,10 +30,14 @@ __all__ = [
     "non_negative",
     "number",
     "numeric",
+    "out_or_new",
     "positive",
     "positive_int",
     "require_finite",
+    "require_network",
+    "require_out",
     "short",
+    "type_name",
     "unknown",
 ]
 
@@ -192,6 +196,14 @@ def require_out(out: object, shape: tuple[int, ...], dtype: DTypeLike, name: str
     raise ValueError(f"{name} is read-only: use {expected}")
 
 
+def out_or_new(out: np.ndarray | None, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+    """Where an answer goes: `out` if it is given and fits (see `require_out`), or else a new array."""
+    if out is None:
+        return np.empty(shape, dtype)
+    require_out(out, shape, dtype)
+    return out
+
+
 # ---- arrays of targets -----------------------------------------------------------------------------------------------
 
 
@@ -318,13 +330,20 @@ def _wrong_targets(shape: tuple[int, ...], outputs: int, rows: int, classes: boo
         expected = f"shape ({rows},) or ({rows}, 1)"
     else:
         expected = f"shape ({rows}, {outputs})"
-    return f"{name} has shape {shape}, but {rows} samples and {outputs} outputs need {expected}"
+    have = f"{rows} sample{'s' * (rows != 1)} and {outputs} output{'s' * (outputs != 1)}"
+    return f"{name} has shape {shape}, but {have} need {expected}"
 
 
 def _wrong_rows(shape: tuple[int, ...], got: int, rows: int, name: str) -> str:
     if got == 0:
         return f"{name} is empty: its shape is {shape}, but X has {rows} samples"
     return f"{name} has {got} rows (shape {shape}), but X has {rows}: one target per sample is needed"
+
+
+def require_network(net: object) -> None:
+    """Raise TypeError for what is no network. Known by what the others need of one, which stand below it."""
+    if not hasattr(net, "_core_layers"):
+        raise TypeError(f"net must be a Network, got {short(net)}")
 
 
 # ---- common to both --------------------------------------------------------------------------------------------------
@@ -341,6 +360,8 @@ def numeric(value: ArrayLike, name: str, text_hint: str = "turn it into numbers 
     if kind == "c":
         raise TypeError(f"{name} holds complex numbers (dtype {array.dtype}): give real and imaginary parts apart")
     if kind == "O":
+        if all(isinstance(item, numbers.Real) for item in array.flat):
+            return _floats(array, name)
         raise TypeError(_objects(array, name, text_hint))
     raise TypeError(f"{name} must hold numbers, got dtype {array.dtype}")
 
@@ -356,21 +377,32 @@ def _array_of(value: Any, name: str) -> np.ndarray:
         return np.asarray(value)
     except ValueError as error:
         if isinstance(value, (list, tuple)):
-            raise ValueError(f"{name} cannot be read as an array: its rows differ in length ({error})") from None
+            raise ValueError(f"{name} cannot be read as an array: its rows differ in length{_uneven(value)}") from None
         raise ValueError(f"{name} cannot be read as an array: {error}") from error
     except Exception as error:
         raise TypeError(f"{name} cannot be read as an array of numbers: {error}") from error
 
 
+def _floats(array: np.ndarray, name: str) -> np.ndarray:
+    # of numbers that are Python objects, as in a frame whose columns are integers that may be missing
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        raise ValueError(f"{name} holds a whole number that is too large for float64") from None
+
+
+def _uneven(rows: Any) -> str:
+    sizes = [
+        np.size(row) if np.isscalar(row) else len(row) for row in rows if np.isscalar(row) or hasattr(row, "__len__")
+    ]
+    at = next((i for i, size in enumerate(sizes) if size != sizes[0]), None)
+    return "" if at is None else f": row 0 has {sizes[0]}, row {at} has {sizes[at]}"
+
+
 def _objects(array: np.ndarray, name: str, text_hint: str) -> str:
-    for where, item in np.ndenumerate(array):
-        if isinstance(item, numbers.Real):
-            continue
-        spot = f"{name}[{', '.join(map(str, where))}]" if where else name
-        if isinstance(item, str):
-            return f"{spot} is {short(item)}: {text_hint}"
-        return f"{spot} is {short(item)}: only numbers can be used"
-    return f"{name} holds Python objects (dtype object): convert it with {name}.astype(float)"
+    where, item = next((where, item) for where, item in np.ndenumerate(array) if not isinstance(item, numbers.Real))
+    spot = f"{name}[{', '.join(map(str, where))}]" if where else name
+    return f"{spot} is {short(item)}: {text_hint if isinstance(item, str) else 'only numbers can be used'}"
 
 
 def convert(array: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from . import checks
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 BLUE, ORANGE, INK, PALE = "#2a6fbb", "#e0732c", "#22303c", "#f4f6f8"
 MOST_NODES = 64  # of a layer that are drawn; beyond it the middle is left out
 MOST_LABELS = 16  # weights that are written beside their lines
+MOST_LINES = 120  # between two layers, counted by their depth of colour: more could not be told apart
 
 
 def _pyplot() -> Any:
@@ -59,7 +62,8 @@ def network(net: Any, x: ArrayLike | None, ax: Any, labels: bool | str) -> Any:
     ax.set_aspect("equal")
     ax.set_xlim(columns[0] - 0.75, columns[-1] + 0.75)
     top = max(h[0] for h in heights)
-    ax.set_ylim(-top - radius - 0.85, top + radius + 0.25)
+    two_lines = any(layer.activation != "identity" for layer in net.layers)
+    ax.set_ylim(-top - radius - (0.85 if two_lines else 0.6), top + radius + 0.25)
     ax.axis("off")
     return ax
 
@@ -95,7 +99,6 @@ def _connections(ax: Any, weight: NDArray[Any], columns: Any, heights: Any, show
     drawn = np.asarray(weight, np.float64)[np.ix_(shown[0], shown[1])]
     largest = float(np.abs(drawn).max()) or 1.0
     part = np.abs(drawn) / largest
-    crowd = min(1.0, 24.0 / drawn.size)  # the more lines, the more the small ones fade
     order = np.argsort(part, axis=None)  # strong ones on top
     i, j = np.unravel_index(order, drawn.shape)
     ends = np.empty((drawn.size, 2, 2))
@@ -105,7 +108,11 @@ def _connections(ax: Any, weight: NDArray[Any], columns: Any, heights: Any, show
     most = 4.0 if drawn.size <= 24 else 2.6 if drawn.size <= 400 else 1.6
     colours = np.empty((drawn.size, 4))
     colours[:, :3] = np.where((drawn[i, j] < 0)[:, None], to_rgb(ORANGE), to_rgb(BLUE))
-    colours[:, 3] = np.clip(0.15 * crowd + 0.85 * strength ** (1 + 2.5 * (1 - crowd)), 0.01, 1)
+    crowd = min(1.0, 24.0 / drawn.size)  # the more lines, the more the small ones fade
+    power = 1 + 2.5 * (1 - crowd)
+    while np.sum(strength**power) > MOST_LINES and power < 16:
+        power += 0.5
+    colours[:, 3] = np.clip(0.15 * crowd + 0.85 * strength**power, 0.01, 1)
     ax.add_collection(LineCollection(list(ends), linewidths=0.3 + most * strength, colors=colours, zorder=1))
     if write:
         for a in range(drawn.shape[0]):

@@ -89,6 +89,8 @@ def load(path: str | os.PathLike[str]) -> Network:
         There is no such file, or it cannot be read.
     """
     name = _path(path)
+    if os.path.isdir(name):
+        raise IsADirectoryError(f"cannot load {name}: it is a folder")
     return find(name).load(name)
 
 

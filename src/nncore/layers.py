@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from . import _kernels, checks, initializers
 from .initializers import Init
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 class Dense:
@@ -88,7 +90,7 @@ class Layer:
     """
 
     def __init__(self, inputs: int, spec: Dense, vector: NDArray[Any], offset: int) -> None:
-        row = _kernels.activations()[spec.activation]
+        row = _kernels.activations()[spec.activation or ""]  # `resolve` has given it one
         self.inputs = inputs
         self.outputs = spec.outputs
         self.activation: str = row.name
@@ -147,10 +149,10 @@ def resolve(layers: Sequence[int | Dense], hidden: str, output: str) -> tuple[in
     for i, item in enumerate(items[1:], start=1):
         last = i == len(items) - 1
         given = item if isinstance(item, Dense) else Dense(checks.positive_int(f"layers[{i}]", item))
-        spec = Dense(given.outputs, given.activation or (output if last else hidden), bias=given.bias, init=given.init,
-                     dropout=given.dropout)  # fmt: skip
+        activation = given.activation or (output if last else hidden)
+        spec = Dense(given.outputs, activation, bias=given.bias, init=given.init, dropout=given.dropout)
         spec.parameter = given.parameter
-        rowwise = rows[spec.activation].rowwise
+        rowwise = rows[activation].rowwise
         if rowwise and not last:
             raise ValueError(f"layers[{i}] has activation {spec.activation!r}, which is for the output layer only")
         if rowwise and spec.outputs == 1:

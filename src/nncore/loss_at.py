@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from . import _kernels, checks
 from ._engine import Engine
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class LossAt:
@@ -61,6 +63,7 @@ class LossAt:
 
 def twin(net: Any, dtype: str) -> Any:
     """A network of its own with the same layers and parameters, in another type of number."""
+    checks.require_network(net)
     description = net.describe()
     description["dtype"] = dtype
     other = type(net).from_description(description)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from . import _kernels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def accuracy(answer: NDArray[Any], target: NDArray[Any]) -> float:
@@ -39,9 +43,10 @@ def r2(answer: NDArray[Any], target: NDArray[Any]) -> float:
 
 
 def for_output(activation: str, answer: NDArray[Any], target: NDArray[Any]) -> dict[str, float]:
-    """The metrics that fit an output's activation, by name."""
-    if activation == "softmax":
-        return {"accuracy": accuracy(answer, target)}
-    if activation == "sigmoid":
-        return {"accuracy": binary_accuracy(answer, target)}
-    return {"r2": r2(answer, target)}
+    """The metrics that fit an output's activation, by name. As the core's rows say it: an activation that a loss is linked
+    with gives probabilities, of classes if it couples its columns, else of a yes in each column.
+    """
+    if all(loss.link != activation for loss in _kernels.losses().values()):
+        return {"r2": r2(answer, target)}
+    hits = accuracy if _kernels.activations()[activation].rowwise else binary_accuracy
+    return {"accuracy": hits(answer, target)}

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import _kernels, checks, initializers
 from ._arena import aligned
 from ._engine import Engine
-from ._jacobian import Jacobian
 from ._predictor import STORAGES, Predictor, Row
 from .gradients import Gradients
 from .history import History
 from .initializers import Init
+from .inside import Inside
 from .layers import Dense, Layer, resolve
 
 if TYPE_CHECKING:
-    from .trace import Trace
-    from .trainer import Trainer
+    from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 _DTYPES = ("float32", "float64")
 
 
-class Network:
+class Network(Inside):
     """A dense neural network (multi-layer perceptron).
 
     Parameters
@@ -85,30 +82,33 @@ class Network:
                 spec.init = init if spec.init is None else spec.init
         rng = initializers.generator(seed)
         self.seed = int(rng.bit_generator.random_raw()) if seed is None else int(seed)
-        self._build(inputs, specs, checks.choice("dtype", np.dtype(dtype).name, _DTYPES))
+        self._build(inputs, specs, checks.type_name("dtype", dtype, _DTYPES))
         rng = initializers.generator(self.seed)
         for layer in self.layers:
             initializers.fill(layer.weight, layer.init, rng)
 
     def _build(self, inputs: int, specs: list[Dense], dtype: str) -> None:
         sizes = [inputs, *(spec.outputs for spec in specs)]
-        counts = [(fan_in + spec.bias) * spec.outputs for fan_in, spec in zip(sizes, specs)]
-        self._parameters = aligned(sum(counts), dtype)
+        counts = [(fan_in + spec.bias) * spec.outputs for fan_in, spec in zip(sizes[:-1], specs, strict=True)]
+        try:
+            self._parameters = aligned(sum(counts), dtype)
+        except (MemoryError, ValueError):  # numpy has other words for more than there is and more than can be counted
+            raise MemoryError(f"no memory for a network of {sum(counts):,} parameters in {dtype}") from None
         self.layers: list[Layer] = []
         offset = 0
-        for fan_in, spec, count in zip(sizes, specs, counts):
+        for fan_in, spec, count in zip(sizes[:-1], specs, counts, strict=True):
             self.layers.append(Layer(fan_in, spec, self._parameters, offset))
             offset += count
         self.history: History | None = None
         self._row = Row(self._core_layers(dropout=False), self._parameters)
         self._idle: list[Engine] = []  # engines for prediction that no call is using
-        self._idle_jacobians: list[Jacobian] = []
+        self._idle_jacobians = []
 
     # ---- what it is ---------------------------------------------------------------------------------------------------
 
     @property
     def parameters(self) -> NDArray[Any]:
-        """Every weight and bias: one contiguous 1-D view, layer by layer, weight (row by row) before bias."""
+        """One contiguous 1-D view of every weight and bias, layer by layer, weight (row by row) before bias."""
         return self._parameters
 
     @property
@@ -161,8 +161,9 @@ class Network:
                          f"{layer.dropout:g}" if layer.dropout else "", f"{layer.size:,}"))  # fmt: skip
         widths = [max(len(row[column]) for row in rows) for column in range(6)]
         left = (1, 2)
-        lines = ["  ".join(cell.ljust(width) if column in left else cell.rjust(width)
-                           for column, (cell, width) in enumerate(zip(row, widths))).rstrip() for row in rows]  # fmt: skip
+        cells = [[cell.ljust(width) if column in left else cell.rjust(width)
+                  for column, (cell, width) in enumerate(zip(row, widths, strict=True))] for row in rows]  # fmt: skip
+        lines = ["  ".join(row).rstrip() for row in cells]
         total = self.parameters
         return "\n".join([*lines, f"{total.size:,} parameters, {total.nbytes:,} bytes in {self.dtype}"])
 
@@ -196,10 +197,7 @@ class Network:
                 return answer
         array, was_1d = checks.as_inputs(X, self.inputs, self.dtype)
         shape = (self.outputs,) if was_1d else (array.shape[0], self.outputs)
-        if out is None:
-            out = np.empty(shape, self.dtype)
-        else:
-            checks.require_out(out, shape, self.dtype)
+        out = checks.out_or_new(out, shape, self.dtype)
         engine = self._take_engine(threads)
         try:
             engine.predict(array, out.reshape(array.shape[0], self.outputs))
@@ -319,8 +317,7 @@ class Network:
         >>> net.freeze("int8", sample=np.eye(8), max_error=0.1).report.max_error < 0.1
         True
         """
-        name = self.dtype.name if dtype is None else dtype if isinstance(dtype, str) else np.dtype(dtype).name
-        storage = checks.choice("dtype", name, STORAGES)
+        storage = checks.type_name("dtype", self.dtype if dtype is None else dtype, STORAGES)
         if max_error is not None:
             checks.non_negative("max_error", max_error)
             if sample is None:
@@ -351,148 +348,6 @@ class Network:
         from . import export
 
         export.export_c(self, path, name)
-
-    # ---- looking inside -----------------------------------------------------------------------------------------------
-
-    def trace(self, X: ArrayLike, y: ArrayLike, *, loss: str | None = None, trainer: Trainer | None = None) -> Trace:
-        """Everything that one pass computes: each layer's input, z and activation, the prediction, the error and the loss of
-        each sample, and the derivatives of the loss with respect to every weight, every bias and the samples.
-
-        Parameters
-        ----------
-        X : array_like
-            (n, inputs), or one sample (inputs,).
-        y : array_like
-            Its targets.
-        loss : str, optional
-            By default the one that follows from the output.
-        trainer : Trainer, optional
-            Of this network: takes one step on the same samples after the pass, so that the trace has the weights before and
-            after. Without it nothing changes; a step of your own afterwards is seen as well.
-
-        Returns
-        -------
-        Trace
-            Prints as tables; arrays by name; `to_html()`.
-
-        Examples
-        --------
-        >>> net = Network([1, Dense(1, bias=False, init=2.0)], dtype="float64")
-        >>> print(net.trace([1, 2], [4, 8], loss="sse"))
-        Trace of Network(1-1, identity, 1 parameters, float64): 2 samples, sse 20
-        <BLANKLINE>
-        forward: sse 20 over 2 samples
-        sample  x  prediction  target  error  loss
-             0  1           2       4     -2     4
-             1  2           4       8     -4    16
-        ------------------------------------------
-           sum                                  20
-        <BLANKLINE>
-        back: the derivative of that loss with respect to each sample's numbers
-        sample  dz1   dx
-             0   -4   -8
-             1   -8  -16
-        <BLANKLINE>
-        parameters, and the slope of the loss along each
-        parameter  value  slope
-        W1[0, 0]       2    -20
-        """
-        from . import trace
-
-        return trace.trace(self, X, y, loss, trainer)
-
-    def jacobian(self, X: ArrayLike, out: NDArray[Any] | None = None, *, threads: int | None = None) -> NDArray[Any]:
-        """Derivatives of every output with respect to every input.
-
-        Parameters
-        ----------
-        X : array_like
-            (n, inputs), or one sample (inputs,).
-        out : ndarray, optional
-            Where to write the answer: of the network's dtype, C-contiguous, shaped as the answer.
-        threads : int, optional
-            Threads to use; by default the work decides.
-
-        Returns
-        -------
-        ndarray
-            (n, outputs, inputs), [s, o, i] being d output o / d input i at sample s; for one 1-D sample (outputs, inputs).
-
-        Examples
-        --------
-        >>> net = Network([2, 1], bias=False, init=3.0)
-        >>> net.jacobian([0.5, -0.5])
-        array([[3., 3.]], dtype=float32)
-        """
-        worker = self._take_jacobian(threads)
-        try:
-            return worker.jacobian(X, out, threads or 0)
-        finally:
-            self._idle_jacobians.append(worker)
-
-    def input_gradient(
-        self,
-        X: ArrayLike,
-        out: NDArray[Any] | None = None,
-        *,
-        output: int | None = None,
-        weights: ArrayLike | None = None,
-        threads: int | None = None,
-    ) -> NDArray[Any]:
-        """Derivative of one output, or of a weighted sum of the outputs, with respect to every input: one pass back, whatever
-        the number of outputs.
-
-        Parameters
-        ----------
-        X : array_like
-            (n, inputs), or one sample (inputs,).
-        out : ndarray, optional
-            Where to write the answer: of the network's dtype, C-contiguous, shaped as the answer.
-        output : int, optional
-            Which output. By default the sum of all (for a softmax, whose outputs always sum to 1, that is flat: name one).
-        weights : array_like, optional
-            Instead of `output`: (outputs,) or (n, outputs), what each output counts. With the derivatives of some cost by the
-            outputs here, the answer is the cost's derivative by the inputs.
-        threads : int, optional
-            Threads to use; by default the work decides.
-
-        Returns
-        -------
-        ndarray
-            (n, inputs); for one 1-D sample (inputs,).
-
-        Examples
-        --------
-        >>> net = Network([2, 3], bias=False, init=3.0)
-        >>> net.input_gradient([0.5, -0.5], output=1), net.input_gradient([0.5, -0.5])
-        (array([3., 3.], dtype=float32), array([9., 9.], dtype=float32))
-        """
-        worker = self._take_jacobian(threads)
-        try:
-            return worker.gradient(X, out, output, weights, threads or 0)
-        finally:
-            self._idle_jacobians.append(worker)
-
-    def plot(self, x: ArrayLike | None = None, *, ax: Any = None, labels: bool | str = "auto") -> Any:
-        """Draw the network: a circle for each node, a line for each weight, wide where it is large, orange where it is
-        negative. Needs matplotlib.
-
-        Parameters
-        ----------
-        x : array_like, optional
-            One sample (inputs,): nodes are then filled by what they hold.
-        ax : matplotlib axes, optional
-            Where to draw; by default a new figure.
-        labels : {"auto", True, False}
-            Write the weights beside the lines; by default where there are few.
-
-        Returns
-        -------
-        matplotlib axes
-        """
-        from . import drawing
-
-        return drawing.network(self, x, ax, labels)
 
     # ---- files and copies ---------------------------------------------------------------------------------------------
 
@@ -543,7 +398,9 @@ class Network:
 
     def copy(self) -> Network:
         """A network of its own with the same weights."""
-        return copy.deepcopy(self)
+        from copy import deepcopy
+
+        return deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"description": self.describe(), "parameters": self._parameters.copy(), "seed": self.seed,
@@ -588,13 +445,3 @@ class Network:
             engine = Engine(self._core_layers(dropout=False), self._parameters, 256 * most, most, False)
         engine.wanted = wanted
         return engine
-
-    def _take_jacobian(self, threads: int | None) -> Jacobian:
-        # as _take_engine; given back with _idle_jacobians.append
-        try:
-            worker = self._idle_jacobians.pop()
-        except IndexError:
-            worker = Jacobian(self._core_layers(dropout=False), self._parameters, _kernels.threads())
-        if threads is not None and checks.positive_int("threads", threads) > worker.threads:
-            worker = Jacobian(self._core_layers(dropout=False), self._parameters, threads)
-        return worker

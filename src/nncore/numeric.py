@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from . import checks, initializers
 from .gradients import Gradients
 from .loss_at import LossAt
 from .parameter_names import name_of
-from .tables import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from .tables import Table
 
 _TOLERANCE = {"float32": 1e-3, "float64": 1e-6}
 _SMALL = 0.01  # a gradient below this part of the largest one is compared with that part instead of itself
@@ -42,6 +45,8 @@ class NumericGradient(Gradients):
 
     def table(self) -> Table:
         """One row per parameter: its value, the loss on either side, the slope."""
+        from .tables import Table
+
         values = self._net.parameters
         header = ["parameter", "value", f"loss at -{self.eps:g}", f"loss at +{self.eps:g}", "slope"]
         rows = (
@@ -189,6 +194,7 @@ def check_gradient(
     """
     eps = checks.positive("eps", eps)
     most = checks.positive_int("most", most)
+    checks.require_network(net)
     allowed = _TOLERANCE[net.dtype.name] if tolerance is None else checks.positive("tolerance", tolerance)
     count = net.parameters.size
     indices = np.arange(count)

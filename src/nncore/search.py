@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from . import checks
 from .loss_at import LossAt
 from .parameter_names import index_of, name_of
 from .text_curve import text_curve
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 
 class LossSweep:
@@ -111,6 +113,7 @@ def loss_sweep(
     if len(wanted) not in (1, 2) or len(wanted) != len(axes):
         raise ValueError("loss_sweep varies one parameter over values, or a pair of them over a pair of values; got "
                          f"{len(wanted)} and {len(axes)}")  # fmt: skip
+    checks.require_network(net)
     places = [index_of(net, name) for name in wanted]
     if len(set(places)) != len(places):
         raise ValueError("loss_sweep over a pair needs two different parameters, got one twice")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 def text_curve(
@@ -42,6 +44,8 @@ def text_curve(
        0                   4
     """
     x, y = np.asarray(x, np.float64).ravel(), np.asarray(y, np.float64).ravel()
+    if x.shape != y.shape:
+        raise ValueError(f"x has {x.size} numbers and y has {y.size}: one y for each x is needed")
     good = np.isfinite(x) & np.isfinite(y)
     x, y = x[good], y[good]
     if x.size == 0:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from . import _kernels, checks
 from ._trace import Recorder
 from .gradients import Gradients
 from .parameter_names import names
 from .tables import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
 
 _WIDE = 16  # a table of samples with more columns than this is told by its statistics instead
 _MANY = 60  # likewise parameters
@@ -185,6 +187,8 @@ class Trace:
 def trace(net: Any, X: ArrayLike, y: ArrayLike, loss: str | None, trainer: Any) -> Trace:
     """What `Network.trace` does, which see."""
     if trainer is not None:
+        if not hasattr(trainer, "step"):
+            raise TypeError(f"trainer must be a Trainer of this network, got {checks.short(trainer)}")
         if trainer.net is not net:
             raise ValueError("trainer trains another network than the one that is traced")
         loss = trainer.loss if loss is None else loss

@@ -3,20 +3,22 @@ is in the compiled core."""
 
 from __future__ import annotations
 
+from numbers import Real
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from . import _kernels, checks, initializers
 from ._engine import Engine
 from .history import History
 from .optimizers import Optimizer, as_optimizer
-from .progress import Progress
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
     from .network import Network
+    from .progress import Progress
 
 
 class Trainer:
@@ -68,6 +70,7 @@ class Trainer:
         threads: int | None = None,
         seed: int | None = None,
     ) -> None:
+        checks.require_network(net)
         self.net = net
         self.loss = net._loss(loss)
         self._optimizer = as_optimizer(optimizer)
@@ -82,7 +85,7 @@ class Trainer:
 
     @property
     def optimizer(self) -> Optimizer:
-        """Its settings. May be replaced by changed ones of the same kind at any time (a learning rate that falls): the
+        """Its settings. May be replaced by changed ones of the same kind at any time, as for a learning rate that falls; the
         optimizer's state goes on."""
         return self._optimizer
 
@@ -149,6 +152,8 @@ class Trainer:
         KeyboardInterrupt
             Ctrl-C. The network keeps the weights of the last finished step, `history` the finished epochs.
         """
+        from .progress import Progress
+
         net = self.net
         epochs = checks.positive_int("epochs", epochs)
         shuffle = checks.flag("shuffle", shuffle)
@@ -158,7 +163,7 @@ class Trainer:
         array, _ = checks.as_inputs(X, net.inputs, net.dtype)
         target = net._targets(y, array.shape[0], self.loss)
         validation = None
-        if isinstance(validation_data, (int, float)) and not isinstance(validation_data, bool):
+        if isinstance(validation_data, Real) and not isinstance(validation_data, bool):
             array, target, validation = self._set_aside(array, target, validation_data)
         elif validation_data is not None:
             validation = self._checked_pair(validation_data)
@@ -214,6 +219,14 @@ class Trainer:
         if state["engine"] is not None:
             self._engine_for(self.batch_size or 1).set_state(state["engine"])
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_engine": None, "state": self.state()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        inner = state.pop("state")
+        self.__dict__.update(state)
+        self.restore(inner)
+
     # ---- inside -------------------------------------------------------------------------------------------------------
 
     def _epochs(
@@ -256,12 +269,13 @@ class Trainer:
         return array, checks.as_targets(y, self.net.outputs, array.shape[0], self.net.layers[-1].activation, self.loss,
                                         self.net.dtype, name="validation y")  # fmt: skip
 
-    def _set_aside(self, X: NDArray[Any], y: NDArray[Any], part: float) -> tuple[Any, Any, tuple[Any, Any]]:
+    def _set_aside(self, X: NDArray[Any], y: NDArray[Any], part: Any) -> tuple[Any, Any, tuple[Any, Any]]:
         n = X.shape[0]
+        if not 0 < part < 1:
+            raise ValueError(f"validation_data={part!r} must be a fraction between 0 and 1, or a pair (X, y)")
         count = int(round(n * part))
-        if not 0 < part < 1 or not 0 < count < n:
-            raise ValueError(f"validation_data={part!r} must be a fraction between 0 and 1 that leaves samples on both "
-                             f"sides: of {n} it sets aside {count}")  # fmt: skip
+        if not 0 < count < n:
+            raise ValueError(f"validation_data={part!r} leaves no samples on one side: of {n} it sets aside {count}")
         order = initializers.permutation(initializers.generator(self.seed), n)
         rest, aside = np.sort(order[count:]), np.sort(order[:count])
         return X[rest], y[rest], (X[aside], y[aside])

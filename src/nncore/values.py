@@ -7,6 +7,7 @@ may be) stands with that subject. Arrays are checked in checks.py, which hands o
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
 from collections.abc import Iterable
@@ -59,6 +60,20 @@ def choice(kind: str, value: object, allowed: Iterable[str]) -> str:
     if value not in names:
         raise unknown(kind, value, names)
     return value
+
+
+def type_name(kind: str, value: object, allowed: Iterable[str]) -> str:
+    """The name of a type of number, given as a name or as anything that numpy takes for a dtype, if it is an allowed one.
+
+    Examples
+    --------
+    >>> type_name("dtype", np.float32, ["float32", "float64"])
+    'float32'
+    """
+    if value is not None and not isinstance(value, str):
+        with contextlib.suppress(TypeError):  # `choice` has the words
+            value = np.dtype(value).name  # type: ignore[call-overload]
+    return choice(kind, value, allowed)
 
 
 def positive_int(name: str, value: object) -> int:

@@ -129,7 +129,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     images.mkdir(parents=True, exist_ok=True)
     for step, results in walk:
         for block, result in zip(step.blocks, results, strict=True):
-            for figure in result.figures if isinstance(block, Code) else []:
+            if not isinstance(block, Code):
+                continue
+            for figure in result.figures:
                 (images / f"{step.number}-{block.plot}.png").write_bytes(_png(figure, 100))
     (docs / PAGE).write_text(page(walk), "utf-8")
     Path(options.notebook).parent.mkdir(parents=True, exist_ok=True)
