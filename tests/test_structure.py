@@ -1,7 +1,7 @@
 """The order of the house: who may include or import whom, read from the files' own lines.
 
-C lists -> tiles -> instruction sets -> table -> _kernels -> _product -> _forward, _backward, _update (never each other) -> _engine,
-_predictor -> network -> __init__. A file may use what stands below it and nothing beside or above it.
+C lists -> tiles -> instruction sets -> table -> _kernels -> _product -> _forward, _backward, _update (never each other) ->
+_engine, _predictor -> network -> __init__. A file may use what stands below it and nothing beside or above it.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 # The structs that the loops share: the network as they see it, and the workspace of one batch.
 
+cimport numpy as cnp
+
 from ._kernels cimport nnc_kernels
 
 cdef struct Layer:
@@ -56,6 +58,9 @@ cdef class Arena:
     cdef object memory, parameters
     cdef readonly int threads
     cdef readonly bint training
+    cdef int kind               # numpy's number of the parameters' type
+    cdef bint plain(self, object x, int axes, long last) noexcept
+    cdef bint finite(self, cnp.ndarray x) noexcept
 
 cdef inline char *scratch_of(Plan *p, int thread) noexcept nogil:
     return p.scratch + thread * p.scratch_bytes

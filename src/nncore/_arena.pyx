@@ -5,6 +5,7 @@ block for packed operands with a block of gradient behind it. Row strides are pa
 would be a multiple of 1 KiB, so that a column of rows does not fall into one set of the cache.
 """
 
+from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
@@ -63,6 +64,7 @@ cdef class Arena:
         self.threads = threads
         self.training = training
         p.size = vector.dtype.itemsize
+        self.kind = cnp.PyArray_TYPE(vector)
         p.k = kernels(NNC_FLOAT32 if p.size == 4 else NNC_FLOAT64)
         p.count = len(layers)
         p.rows = rows
@@ -111,6 +113,28 @@ cdef class Arena:
             (<float *>p.one)[0] = 1
         else:
             (<double *>p.one)[0] = 1
+
+    cdef bint plain(self, object x, int axes, long last) noexcept:
+        # an array (of no subclass) of the parameters' type that can be read as it lies: what needs no words and no conversion
+        return (cnp.PyArray_CheckExact(x) and cnp.PyArray_TYPE(<cnp.ndarray>x) == self.kind
+                and cnp.PyArray_NDIM(<cnp.ndarray>x) == axes and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>x)
+                and cnp.PyArray_DIM(<cnp.ndarray>x, axes - 1) == last)
+
+    cdef bint finite(self, cnp.ndarray x) noexcept:
+        # whether x, of the parameters' type and whole, holds neither nan nor inf: no exponent of all ones
+        cdef:
+            long i, n = cnp.PyArray_SIZE(x)
+            uint32_t bad32 = 0
+            uint64_t bad64 = 0
+            const uint32_t *a = <const uint32_t *>cnp.PyArray_DATA(x)
+            const uint64_t *b = <const uint64_t *>cnp.PyArray_DATA(x)
+        if self.plan.size == 4:
+            for i in range(n):
+                bad32 |= (a[i] & 0x7F800000u) == 0x7F800000u
+            return bad32 == 0
+        for i in range(n):
+            bad64 |= (b[i] & 0x7FF0000000000000u) == 0x7FF0000000000000u
+        return bad64 == 0
 
 
 cdef char *take(char *base, long *at, long nbytes) noexcept nogil:

@@ -444,7 +444,24 @@ cdef class Engine(Arena):
             raise FloatingPointError(f"the loss is {j.last_loss}")
         return j.last_loss
 
-    def predict(self, cnp.ndarray X, cnp.ndarray out):
+    def answer(self, X, out):
+        """The network's answer to X in `out`, or in a new array, if both are plain and X is finite; None where a check that has
+        words must look at them."""
+        cdef cnp.npy_intp shape[2]
+        if not self.plain(X, 2, self.plan.inputs) or cnp.PyArray_DIM(<cnp.ndarray>X, 0) == 0:
+            return None
+        shape[0], shape[1] = cnp.PyArray_DIM(<cnp.ndarray>X, 0), self.plan.outputs
+        if out is not None and not (self.plain(out, 2, shape[1]) and cnp.PyArray_DIM(<cnp.ndarray>out, 0) == shape[0]
+                                    and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out)):
+            return None
+        if not self.finite(X):
+            return None
+        if out is None:
+            out = cnp.PyArray_EMPTY(2, shape, self.kind, 0)
+        self.predict(X, out)
+        return out
+
+    cpdef predict(self, cnp.ndarray X, cnp.ndarray out):
         """out (n, outputs) = the network's answer to X (n, inputs)."""
         self.load(X, None)
         self.job.Y = <char *>cnp.PyArray_DATA(out)

@@ -10,7 +10,6 @@ c) Some samples go through a layer together, so that a packed block of W serves 
 d) One sample from Python costs two checks through numpy's C-API and no allocation with `out`.
 """
 
-from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -192,7 +191,6 @@ cdef class Jacobian(Arena):
     cdef:
         Task task
         object buffers
-        int kind
         long back_work, ahead_work  # multiplications per sample
 
     def __init__(self, layers, parameters, int threads):
@@ -214,7 +212,6 @@ cdef class Jacobian(Arena):
             packed += l.inputs * l.outputs
         self.ahead_work = ahead * p.inputs
         self.back_work = back * p.outputs
-        self.kind = cnp.NPY_FLOAT32 if p.size == 4 else cnp.NPY_FLOAT64
         self.task.p = p
         # an element packed costs about as much as eight that are multiplied
         self.task.ahead = self.ahead_work <= self.back_work + 8 * packed
@@ -254,25 +251,6 @@ cdef class Jacobian(Arena):
             else:
                 some_samples(t, 0, 1)
         return 0
-
-    cdef inline bint plain(self, object x, int axes, long last) noexcept:
-        # an array of the network's type that can be read as it lies
-        return (cnp.PyArray_Check(x) and cnp.PyArray_TYPE(<cnp.ndarray>x) == self.kind
-                and cnp.PyArray_NDIM(<cnp.ndarray>x) == axes and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>x)
-                and cnp.PyArray_DIM(<cnp.ndarray>x, axes - 1) == last)
-
-    cdef inline bint finite(self, cnp.ndarray x) noexcept:
-        cdef:
-            long i
-            double total = 0
-            const char *data = <const char *>cnp.PyArray_DATA(x)
-        if self.plan.size == 4:
-            for i in range(self.plan.inputs):
-                total += (<const float *>data)[i] * <float>0
-        else:
-            for i in range(self.plan.inputs):
-                total += (<const double *>data)[i] * 0.0
-        return isfinite(total)
 
     def jacobian(self, X, out=None, int threads=0):
         """(outputs, inputs) for one sample X (inputs,), (n, outputs, inputs) for X (n, inputs)."""

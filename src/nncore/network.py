@@ -195,11 +195,14 @@ class Network(Inside):
             answer = self._row.answer(X)
             if answer is not None:
                 return answer
-        array, was_1d = checks.as_inputs(X, self.inputs, self.dtype)
-        shape = (self.outputs,) if was_1d else (array.shape[0], self.outputs)
-        out = checks.out_or_new(out, shape, self.dtype)
         engine = self._take_engine(threads)
         try:
+            answer = engine.answer(X, out)
+            if answer is not None:
+                return answer
+            array, was_1d = checks.as_inputs(X, self.inputs, self.dtype)
+            shape = (self.outputs,) if was_1d else (array.shape[0], self.outputs)
+            out = checks.out_or_new(out, shape, self.dtype)
             engine.predict(array, out.reshape(array.shape[0], self.outputs))
         finally:
             self._idle.append(engine)
