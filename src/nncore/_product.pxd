@@ -2,7 +2,7 @@ from ._arena cimport DEPTH, PACKED
 from ._kernels cimport nnc_kernels
 
 cdef enum:
-    L1 = 32768      # bytes of weights that stay there while rows go by
+    L1 = 24576      # bytes of weights that stay there while rows go by
     Z_BLOCK = 3072  # elements of Z that stay in L1 until the epilogue has read them
 
 
