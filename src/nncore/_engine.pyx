@@ -25,8 +25,8 @@ from ._arena cimport Arena, Plan
 from ._arena import aligned
 from ._backward cimport backward, output_gradient
 from ._forward cimport forward
-from ._kernels cimport (NNC_COEFS, NNC_MEAN, NNC_SUM, NNC_SLOTS, barrier, default_threads, loss_info, nnc_mix, nnc_prefetch, nnc_team,
-                        optimizer_prepare, optimizer_slots, parallel, shuffle, team_size)
+from ._kernels cimport (NNC_COEFS, NNC_FLOAT32, NNC_FLOAT64, NNC_MEAN, NNC_SUM, NNC_SLOTS, barrier, default_threads, kernels,
+                        loss_info, nnc_mix, nnc_prefetch, nnc_team, optimizer_prepare, optimizer_slots, parallel, shuffle, team_size)
 from ._update cimport Sink, update
 
 cnp.import_array()
@@ -406,8 +406,38 @@ cdef class Engine(Arena):
 
     def step(self, cnp.ndarray X, y):
         """One step on the batch X (rows, inputs), y, with rows <= the workspace's; returns its loss."""
-        cdef Job *j = &self.job
         self.load(X, y)
+        return self.one_step()
+
+    def quick_step(self, x, y):
+        """`step` on plain arrays as they are, or None where a check that has words must look at them: targets that are classes or
+        probabilities, more rows than there is room for, anything to convert or to refuse."""
+        cdef:
+            Plan *p = &self.plan
+            Job *j = &self.job
+            long rows = 1
+        if (loss_info(p.loss).link >= 0 or p.layers[p.count - 1].rowwise
+                or p.k != kernels(NNC_FLOAT32 if p.size == 4 else NNC_FLOAT64)):
+            return None
+        if self.plain(x, 1, p.inputs):
+            if not self.plain(y, 1, p.outputs):
+                return None
+        elif self.plain(x, 2, p.inputs):
+            rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
+            if not (self.plain(y, 2, p.outputs) and cnp.PyArray_DIM(<cnp.ndarray>y, 0) == rows
+                    or p.outputs == 1 and self.plain(y, 1, rows)):
+                return None
+        else:
+            return None
+        if rows < 1 or rows > p.rows or not self.finite(x) or not self.finite(y):
+            return None
+        j.X, j.X_row, j.samples = <const char *>cnp.PyArray_DATA(<cnp.ndarray>x), p.inputs, rows
+        j.T, j.labels = <const char *>cnp.PyArray_DATA(<cnp.ndarray>y), NULL
+        return self.one_step()
+
+    cdef object one_step(self):
+        # on the samples that the job points to
+        cdef Job *j = &self.job
         j.order = NULL
         j.batch = j.samples
         j.start = 0

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 _DTYPES = ("float32", "float64")
+_ROWS_KEPT = 4096  # a workspace for gradients of more rows is let go after the call
 
 
 class Network(Inside):
@@ -102,6 +103,7 @@ class Network(Inside):
         self.history: History | None = None
         self._row = Row(self._core_layers(dropout=False), self._parameters)
         self._idle: list[Engine] = []  # engines for prediction that no call is using
+        self._idle_trainers: list[Engine] = []  # and for gradients
         self._idle_jacobians = []
 
     # ---- what it is ---------------------------------------------------------------------------------------------------
@@ -249,11 +251,14 @@ class Network(Inside):
         loss = self._loss(loss)
         array, _ = checks.as_inputs(X, self.inputs, self.dtype)
         target = self._targets(y, array.shape[0], loss)
-        engine = Engine(self._core_layers(dropout=False), self._parameters, array.shape[0],
-                        _kernels.threads(), True)  # fmt: skip
-        engine.set_loss(_kernels.losses()[loss].index)
-        vector = np.empty_like(self._parameters)
-        return Gradients(engine.gradients(array, target, vector), vector, self.layers)
+        engine = self._take_trainer(array.shape[0])
+        try:
+            engine.set_loss(_kernels.losses()[loss].index)
+            vector = np.empty_like(self._parameters)
+            return Gradients(engine.gradients(array, target, vector), vector, self.layers)
+        finally:
+            if array.shape[0] <= _ROWS_KEPT:
+                self._idle_trainers.append(engine)
 
     def fit(
         self,
@@ -435,6 +440,17 @@ class Network(Inside):
 
     def _targets(self, y: ArrayLike, rows: int, loss: str) -> NDArray[Any]:
         return checks.as_targets(y, self.outputs, rows, self.layers[-1].activation, loss, self.dtype)
+
+    def _take_trainer(self, rows: int) -> Engine:
+        # as _take_engine, with a workspace for gradients of `rows` rows
+        most = _kernels.threads()
+        try:
+            engine = self._idle_trainers.pop()
+            if engine.rows >= rows and engine.threads >= most and engine.isa == _kernels.isa():
+                return engine
+        except IndexError:
+            pass
+        return Engine(self._core_layers(dropout=False), self._parameters, rows, most, True)
 
     def _take_engine(self, threads: int | None) -> Engine:
         # An engine that no other thread is using; list.pop is atomic. It is given back with _idle.append.

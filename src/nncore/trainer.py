@@ -200,13 +200,16 @@ class Trainer:
         ------
         As `fit`; after any error the network is as it was.
         """
-        net = self.net
-        array, _ = checks.as_inputs(x, net.inputs, net.dtype)
-        target = net._targets(y, array.shape[0], self.loss)
+        net, engine = self.net, self._engine
         try:
-            return float(self._engine_for(array.shape[0]).step(array, target))
+            loss = None if engine is None else engine.quick_step(x, y)
+            if loss is None:
+                array, _ = checks.as_inputs(x, net.inputs, net.dtype)
+                target = net._targets(y, array.shape[0], self.loss)
+                loss = self._engine_for(array.shape[0]).step(array, target)
         except FloatingPointError as error:
             raise self._diverged(error) from None
+        return loss
 
     def state(self) -> dict[str, Any]:
         """Everything that training goes on from besides the network itself: step count, optimizer slots, random state."""
