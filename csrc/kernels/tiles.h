@@ -35,6 +35,9 @@ static const nnc_kernels FN(table) = {
     .accumulators = NNC_ACC,
     .row = FN(row),
     .row_unpack = FN(row_unpack),
+#if NNC_REAL == 32
+    .int8 = {FN(int8_layer_plain), INT8_QUICK},
+#endif
 };
 #undef ROW_FORWARD
 #undef ROW_BACKWARD
