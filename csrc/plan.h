@@ -23,6 +23,7 @@ enum nnc_storage { NNC_FULL, NNC_BFLOAT16, NNC_INT8, NNC_STORAGES };
 enum {
     NNC_ROW_VECS = 8,                 /* vectors of outputs in a group, at most: enough to hide the latency of FMA */
     NNC_LISTED = 2048,                /* rows of weights in a list of those to visit, at most */
+    NNC_AHEAD = 1024,                 /* bytes of small weights to ask for ahead: the CPU's own prefetch ends at each page */
     NNC_INT8_INPUTS = 133144,         /* most for int8: 127 * 127 times as many fits 32 bits; beyond, float32 stays */
 };
 

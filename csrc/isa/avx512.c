@@ -27,7 +27,7 @@ static inline __attribute__((always_inline)) int nnc_avx512_list64(__m512d v, in
 
 /* q_dot: |x| is 0..127 and so fits the unsigned side; x's signs go to w. Two products make at most 2 * 127 * 127, which
  * fits 16 bits. With VNNI one instruction adds all four. */
-#define NNC_QUICK_TARGET "avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma"
+#define NNC_QUICK __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma")))
 static inline __attribute__((always_inline)) __m512i nnc_avx512_sign(__m512i w, __m512i x) {
     return _mm512_mask_sub_epi8(w, _mm512_movepi8_mask(x), _mm512_setzero_si512(), w);
 }

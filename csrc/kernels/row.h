@@ -53,6 +53,8 @@ INLINE void FN(row_tile)(const int V, const int S, const int storage, const int 
             q = w + list[i] * w_row;
             xs = x + list[i];
         }
+        if (storage == NNC_BFLOAT16)
+            UNROLL for (int b = 0; b < V / 2 * VBYTES; b += 64) __builtin_prefetch(q + b + NNC_AHEAD);
         UNROLL for (int s = 0; s < S; s++) {
             const vec one = v_set(xs[s]);
             FN(row_weights)(V, storage, q + s * w_row, w_panel, column);
@@ -137,13 +139,20 @@ INLINE vec FN(row_dot)(long k, const real *x, const real *w) {
 /* ---- zeros ------------------------------------------------------------------------------------------------------ */
 
 /* list = where x (k) has an element other than +0, or with step > 1 a block of `step` that holds one; returns how many.
- * k is a multiple of step. Writes LANES entries beyond. */
+ * k is a multiple of step. Writes LANES entries beyond. Where nearly all are other than +0 it may return k and no list. */
 INLINE long FN(row_nonzero)(long k, int step, const real *x_, int32_t *list) {
     typedef ibits __attribute__((may_alias)) bits;
     const bits *x = (const bits *)x_;
     long count = 0, p = 0;
     if (step == 1) {
 #ifdef v_list_nonzero
+        if (k >= LANES && v_list_nonzero(v_load(x_), 0, list) == LANES) { /* likely dense, and to count is quicker */
+            ivec zeros = i_set(0);
+            for (; p + LANES <= k; p += LANES) zeros += (ivec)((ivec)v_load(x_ + p) == i_set(0));
+            for (int i = 0; i < LANES; i++) count -= (long)zeros[i];
+            if (count * 8 < k) return k;
+            count = p = 0;
+        }
         for (; p + LANES <= k; p += LANES) count += v_list_nonzero(v_load(x_ + p), (int32_t)p, list + count);
 #endif
         for (; p < k; p++) {

@@ -90,6 +90,7 @@ INLINE void FN(int8_tile)(const int R, const int V, const int listed, FN(dot_fun
             __builtin_memcpy(&four, q + r * q_row + 4 * p, 4);
             x[r] = i_set(four);
         }
+        UNROLL for (int b = 0; b < V * VBYTES; b += 64) __builtin_prefetch(w + p * w_row + b + NNC_AHEAD);
         UNROLL for (int v = 0; v < V; v++) {
             const ivec four = *(const FN(words) *)(w + p * w_row + v * VBYTES);
             UNROLL for (int r = 0; r < R; r++) acc[r][v] = dot(acc[r][v], x[r], four);
@@ -174,26 +175,28 @@ INLINE void FN(int8_layer)(const nnc_stage *s, const char *base, long rows, cons
 }
 
 /* All of the above with one way to take the dot product, FN(dot_<name>) and FN(dot_up_<name>), for nnc_kernels.int8:
- * FN(int8_layer_<name>). */
-#define INT8_TILE(V, listed, name)                                                                                     \
-    static void FN(int8_##name##_##V##_##listed)(INT8_ARGUMENTS) {                                                     \
+ * FN(int8_layer_<name>). target: an attribute, or nothing. */
+#define INT8_TILE(V, listed, name, target)                                                                             \
+    static target void FN(int8_##name##_##V##_##listed)(INT8_ARGUMENTS) {                                              \
         FN(int8_tile)(1, V, listed, FN(dot_##name), steps, q, q_row, w, w_row, sums, sums_row, add, list);             \
     }
-#define INT8_TILE_ROWS(V, name)                                                                                        \
-    static void FN(int8_##name##_rows_##V)(INT8_ARGUMENTS) {                                                           \
+#define INT8_TILE_ROWS(V, name, target)                                                                                \
+    static target void FN(int8_##name##_rows_##V)(INT8_ARGUMENTS) {                                                    \
         FN(int8_tile)(INT8_ROWS, V, 0, FN(dot_##name), steps, q, q_row, w, w_row, sums, sums_row, add, list);          \
     }
-#define INT8_EACH(X, ...)                                                                                              \
-    X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)        \
-    X(7, __VA_ARGS__) X(8, __VA_ARGS__)
 #define INT8_FEW(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__)
-#define INT8_ALL(name) INT8_EACH(INT8_TILE, 0, name) INT8_EACH(INT8_TILE, 1, name) INT8_FEW(INT8_TILE_ROWS, name)
+#define INT8_EACH(X, ...)                                                                                              \
+    INT8_FEW(X, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__) X(7, __VA_ARGS__) X(8, __VA_ARGS__)
+#define INT8_ALL(name, target)                                                                                         \
+    INT8_EACH(INT8_TILE, 0, name, target)                                                                              \
+    INT8_EACH(INT8_TILE, 1, name, target)                                                                              \
+    INT8_FEW(INT8_TILE_ROWS, name, target)
 #define INT8_NAME(V, listed, name) FN(int8_##name##_##V##_##listed),
 #define INT8_NAME_ROWS(V, name) FN(int8_##name##_rows_##V),
 #define INT8_NAMES(name) {{INT8_EACH(INT8_NAME, 0, name)}, {INT8_EACH(INT8_NAME, 1, name)}}
-#define INT8_LAYER(name)                                                                                               \
-    INT8_ALL(name)                                                                                                     \
-    INT8_ALL(up_##name)                                                                                                \
+#define INT8_LAYER(name, target)                                                                                       \
+    INT8_ALL(name, target)                                                                                             \
+    INT8_ALL(up_##name, target)                                                                                        \
     static const FN(int8_tiles) FN(int8_tiles_##name) = {                                                              \
         {INT8_NAMES(name), INT8_NAMES(up_##name)},                                                                     \
         {{INT8_FEW(INT8_NAME_ROWS, name)}, {INT8_FEW(INT8_NAME_ROWS, up_##name)}}};                                    \
@@ -204,13 +207,11 @@ INLINE void FN(int8_layer)(const nnc_stage *s, const char *base, long rows, cons
 
 INLINE ivec FN(dot_plain)(ivec sum, ivec x, ivec w) { return (ivec)q_dot(sum, x, w); }
 INLINE ivec FN(dot_up_plain)(ivec sum, ivec x, ivec w) { return (ivec)q_dot_up(sum, x, w); }
-INT8_LAYER(plain)
+INT8_LAYER(plain, )
 #ifdef q_dot_quick
-NNC_TARGET_BEGIN(NNC_QUICK_TARGET)
-INLINE ivec FN(dot_quick)(ivec sum, ivec x, ivec w) { return (ivec)q_dot_quick(sum, x, w); }
-INLINE ivec FN(dot_up_quick)(ivec sum, ivec x, ivec w) { return (ivec)q_dot_up_quick(sum, x, w); }
-INT8_LAYER(quick)
-NNC_TARGET_END
+INLINE NNC_QUICK ivec FN(dot_quick)(ivec sum, ivec x, ivec w) { return (ivec)q_dot_quick(sum, x, w); }
+INLINE NNC_QUICK ivec FN(dot_up_quick)(ivec sum, ivec x, ivec w) { return (ivec)q_dot_up_quick(sum, x, w); }
+INT8_LAYER(quick, NNC_QUICK)
 #define INT8_QUICK FN(int8_layer_quick)
 #else
 #define INT8_QUICK 0
