@@ -302,8 +302,10 @@ static void run_many(const nncore_plan *head, int64_t n, const void *x_, void *o
             x = z;
             x_row = z_row;
         }
-        for (long i = 0; i < rows; i++, out += head->outputs * size)
-            memcpy(out, x + i * x_row * size, (size_t)(head->outputs * size));
+        const long row = (long)head->outputs * size;
+        if (x_row * size == row) memcpy(out, x, (size_t)(rows * row)); /* one output: side by side already */
+        else for (long i = 0; i < rows; i++) memcpy(out + i * row, x + i * x_row * size, (size_t)row);
+        out += rows * row;
         from += rows * head->inputs * size;
         n -= rows;
     }
