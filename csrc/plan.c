@@ -228,6 +228,10 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
     const int64_t row = 2 * plan->width * k->itemsize;
     plan->rows = MANY_BYTES / row < WIDE_ROWS ? MANY_BYTES / row / k->mr * k->mr : WIDE_ROWS;
     if (plan->rows < k->mr) plan->rows = k->mr;
+    if (deepest) { /* rows of whole numbers have to find room on the stack beside those two */
+        const int64_t most = MANY_BYTES * 3 / 4 / nnc_int8_row(deepest);
+        if (plan->rows > most) plan->rows = most > 0 ? most : 1;
+    }
     nncore_plan *head = &plan->head;
     head->abi = NNCORE_ABI;
     head->itemsize = k->itemsize;

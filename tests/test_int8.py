@@ -104,7 +104,7 @@ ODD = {
 @pytest.mark.parametrize("what", ODD)
 @pytest.mark.parametrize("sizes", [[67, 65], [130, 66, 40], [42, 33, 35]], ids=str)
 def test_odd_inputs(isa, what, sizes):
-    net = network(sizes, 4)
+    net = network(sizes, 4, bias=False)  # a bias would hide what is small
     with np.errstate(all="ignore"):
         x = ODD[what](np.random.default_rng(5).normal(size=sizes[0]).astype(np.float32)).astype(np.float32)
     expected = twin(net, x)

@@ -20,6 +20,18 @@ INLINE void FN(walk_forward)(long rows, long cols, real *z, long z_row, const re
         }
         return;
     }
+    if (cols <= 4 * LANES) { /* down the columns: the formula's constants need not be loaded again for each short row */
+        for (long j = 0; j < cols; j += LANES) {
+            const vec b = with_bias ? v_load(bias + j) : v_zero();
+            for (long i = 0; i < rows; i++) {
+                vec x = v_load(z + i * z_row + j);
+                if (with_bias) x = x + b;
+                if (keep) v_store(z + i * z_row + j, x);
+                v_store(y + i * y_row + j, f(x, a));
+            }
+        }
+        return;
+    }
     for (long i = 0; i < rows; i++, z += z_row, y += y_row)
         for (long j = 0; j < cols; j += LANES) {
             vec x = v_load(z + j);
