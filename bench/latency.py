@@ -1,10 +1,11 @@
 """python -m bench.latency: one sample at a time, closer than the table of rivals does.
 
 Per network: nanoseconds of a call with out, of one without, of `Network.predict`, of the call from C, of the exported
-C file (where there is a compiler), and of an empty call beside them; then the tail over a million calls, again beside
-an empty call, so that what the machine does by itself is seen; weights in half and a quarter of the bytes; and two
-threads on one Predictor. Medians of many short rounds that take turns; pin it to a CPU (taskset -c 0) except for the
-threads.
+C file (where there is a compiler), and of an empty call beside them; then the tails over many single calls, again
+beside an empty call, so that what the machine does by itself is seen; weights in half and a quarter of the bytes; and
+two threads on one Predictor, beside two in C that never meet, which is what the machine has to give. Medians of many
+short rounds that take turns, each after a few calls that do not count, which bring its weights back into the caches;
+pin it to a CPU (taskset -c 0) except for the threads.
 """
 
 import argparse
@@ -78,7 +79,6 @@ def ways_of(net, x, loops, folder):
     for storage in ("bfloat16", "int8"):
         ways[storage] = _timed("predict(x, out)", {**names, "predict": net.freeze(storage)})
     if loops is not None:
-        loops.plan.restype = loops.plain.restype = ctypes.c_double
         function, plan, *_ = predict.ctypes
         ends = pointers(x, out)
         ways["C"] = lambda n: loops.plan(ctypes.c_void_p(function), ctypes.c_void_p(plan), *ends, ctypes.c_long(n))
@@ -109,14 +109,16 @@ def latency(sizes, hidden, rounds, folder, loops):
     found = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
+            way(3 + calls // 10)
             found[name].append(way(calls))
     return {name: float(np.median(values)) for name, values in found.items()}
 
 
-def tail(calls):
-    """Median and p99.9 of single calls of 17-64-64-6, and of empty calls between them."""
-    predict = nn.Network([17, 64, 64, 6], hidden="tanh", seed=0).freeze()
-    x, out, empty = np.ones(17, np.float32), np.empty(6, np.float32), _Empty()
+def tail(sizes, hidden, storage, calls):
+    """Median, p99 and p99.9 of single calls, and of empty calls between them."""
+    predict = nn.Network(sizes, hidden=hidden, seed=0).freeze(storage)
+    x = np.random.default_rng(0).normal(size=sizes[0]).astype(np.float32)
+    out, empty = np.empty(sizes[-1], np.float32), _Empty()
     times = np.empty((2, calls))
     for i in range(calls):
         a = perf_counter_ns()
@@ -124,7 +126,34 @@ def tail(calls):
         b = perf_counter_ns()
         empty(x, out)
         times[0, i], times[1, i] = b - a, perf_counter_ns() - b
-    return [(float(np.median(row)), float(np.quantile(row, 0.999))) for row in times]
+    return [[float(q) for q in np.quantile(row, [0.5, 0.99, 0.999])] for row in times]
+
+
+def two_threads_in_c(sizes, loops, calls):
+    """The same without Python in the way: two threads in loops of C on one plan."""
+    predict = nn.Network(sizes, seed=0).freeze()
+    function, plan, *_ = predict.ctypes
+    x = np.random.default_rng(0).normal(size=sizes[0]).astype(np.float32)
+    speeds = [0.0, 0.0]
+
+    def work(i):
+        out = np.empty(sizes[-1], np.float32)
+        ends = [ctypes.c_void_p(function), ctypes.c_void_p(plan), *pointers(x, out)]
+        speeds[i] = 1 / loops.plan(*ends, ctypes.c_long(calls))
+
+    def together():
+        team = [threading.Thread(target=work, args=(i,)) for i in range(2)]
+        for thread in team:
+            thread.start()
+        for thread in team:
+            thread.join()
+        return sum(speeds)
+
+    def alone():
+        work(0)
+        return speeds[0]
+
+    return float(np.median([together() / alone() for _ in range(7)]))
 
 
 def two_threads(sizes, seconds):
@@ -162,6 +191,8 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         loops = compiled(folder)
+        if loops is not None:
+            loops.plan.restype = loops.plain.restype = ctypes.c_double
         for sizes, hidden in NETS:
             found = latency(sizes, hidden, options.rounds, folder, loops)
             print(
@@ -169,15 +200,20 @@ def main():
                 + ", ".join(f"{name} {ns:,.0f}" for name, ns in found.items())
                 + " ns"
             )
-    (median, p999), (nothing, nothing999) = tail(options.calls)
-    print(
-        f"tail of 17-64-64-6 over {options.calls:,} calls: median {median:.0f}, p99.9 {p999:.0f} ns "
-        f"({p999 / median:.2f} times); an empty call: {nothing:.0f}, {nothing999:.0f} ns"
-    )
-    if len(os.sched_getaffinity(0)) > 1:
+    for sizes, hidden, storage, calls in (
+        ([17, 64, 64, 6], "tanh", "float32", options.calls),
+        ([256, 384, 384, 128], "relu", "bfloat16", options.calls // 10),
+        ([256, 384, 384, 128], "relu", "int8", options.calls // 10),
+    ):
+        (median, p99, p999), (nothing, _, nothing999) = tail(sizes, hidden, storage, calls)
         print(
-            f"two threads on one Predictor of 784-256-10: {two_threads([784, 256, 10], 0.3):.2f} times the calls of one"
+            f"tail of {'-'.join(map(str, sizes))} {storage} over {calls:,} calls: median {median:,.0f}, p99 {p99:,.0f}, "
+            f"p99.9 {p999:,.0f} ns ({p999 / median:.2f} times); an empty call: {nothing:.0f}, {nothing999:.0f} ns"
         )
+    if len(os.sched_getaffinity(0)) > 1:
+        ours = two_threads([784, 256, 10], 0.3)
+        machine = f"; in C: {two_threads_in_c([784, 256, 10], loops, 20_000):.2f}" if loops else ""
+        print(f"two threads on one Predictor of 784-256-10: {ours:.2f} times the calls of one{machine}")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,18 @@
 #define HAS_AVX512                                                                                                     \
     (HAS_AVX2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&                           \
      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
+#define HAS_DOT __builtin_cpu_supports("avx512vnni")
 #else
 #define HAS_AVX2 0
 #define HAS_AVX512 0
+#endif
+#if NNC_ARM64 && defined(__linux__)
+#include <sys/auxv.h>
+#define HAS_DOT (getauxval(AT_HWCAP) >> 20 & 1) /* HWCAP_ASIMDDP */
+#elif NNC_ARM64 && defined(__APPLE__)
+#define HAS_DOT 1 /* every Mac with ARM has it */
+#elif !NNC_X86
+#define HAS_DOT 0
 #endif
 
 /* name, does this CPU have it; best first */
@@ -32,6 +41,13 @@ int nnc_isa_available(int isa) {
 #define ROW_HAS(name, has) (has) != 0,
     const int has[NNC_ISAS] = {ISA_LIST(ROW_HAS)};
     return has[isa];
+}
+
+int nnc_quick_dot(void) {
+#if NNC_X86
+    __builtin_cpu_init();
+#endif
+    return HAS_DOT != 0;
 }
 
 enum nnc_status nnc_select(const char *name) {

@@ -81,6 +81,8 @@ typedef struct nnc_kernels {
                    void *c, long c_row, int chains, int add);
     /* C (m,1) = A (m,k) b (k): one output; SPAN interleaved chains. A's rows are contiguous. Writes c[i*c_row] only. */
     void (*matvec)(long m, long k, const void *a, long a_row, const void *b, void *c, long c_row);
+    /* dst (rows, cols) = src, rows in ascending order; what is written beyond cols (up to LANES-1 elements) the next row overwrites. */
+    void (*copy)(long rows, long cols, const void *src, long src_row, void *dst, long dst_row);
     /* Panels of nr columns, garbage beyond column n: dst[j/nr][p][j%nr] = src[p*src_row + j], and with pack_t = src[j*src_row + p]. */
     void (*pack)(long k, long n, const void *src, long src_row, void *dst);
     void (*pack_t)(long k, long n, const void *src, long src_row, void *dst);
@@ -107,8 +109,12 @@ typedef struct nnc_kernels {
     int accumulators; /* vectors that a tile may hold in registers */
     /* One sample through a plan that was built for this table (plan.h): nncore_plan.run. */
     void (*row)(const struct nncore_plan *plan, const void *x, void *out, void *scratch);
-    /* dst (rows, vecs * lanes) = a group of a plan's bfloat16 or int8 weights, src_row bytes apart, as numbers. */
-    void (*row_unpack)(int storage, long rows, int vecs, const void *src, long src_row, void *dst);
+    /* dst (rows, vecs * lanes) = a group of a plan's bfloat16 weights, src_row bytes apart, as numbers. */
+    void (*row_unpack)(long rows, int vecs, const void *src, long src_row, void *dst);
+    /* z (rows, outputs) = x (rows, inputs) W for a layer of int8 weights (plan.h), not for float64. [1] takes an instruction
+     * that only some CPUs with this ISA have: NULL, or to be called where nnc_quick_dot(). scratch: nnc_int8_bytes. */
+    void (*int8[2])(const void *stage, const void *base, long rows, const void *x, long x_row, void *z, long z_row,
+                    void *scratch);
 } nnc_kernels;
 
 /* Chains of summation for a layer of n outputs: enough to hide the latency of FMA on one sample of a narrow layer. It depends on
@@ -123,6 +129,7 @@ int nnc_isa_available(int isa);                     /* built in and supported by
 enum nnc_status nnc_select(const char *name);       /* NULL or "": the best; sets the table that nnc_kernels_get hands out */
 const nnc_kernels *nnc_kernels_get(enum nnc_dtype dtype);             /* of the selected ISA (selects the best if none was) */
 const nnc_kernels *nnc_kernels_of(int isa, enum nnc_dtype dtype);     /* of one ISA; NULL where it is not available */
+int nnc_quick_dot(void);                            /* the CPU has what its widest ISA's int8[1] takes */
 
 /* ---- threads (threads.c) ------------------------------------------------------------------------------------------- */
 

@@ -22,20 +22,19 @@ static nnc_stage shape_of(const nnc_kernels *k, enum nnc_storage storage, const 
     s.activation = layer->activation;
     s.parameter = layer->parameter;
     s.rowwise = nnc_activation_table[layer->activation].rowwise;
-    s.storage = s.chains > 1 ? NNC_FULL : storage;
+    s.storage = s.chains > 1 || (storage == NNC_INT8 && s.inputs > NNC_INT8_INPUTS) ? NNC_FULL : storage;
     if (s.outputs == 1) return s;
     const int most = k->accumulators / s.chains < NNC_ROW_VECS ? k->accumulators / s.chains : NNC_ROW_VECS;
     const int64_t vecs = (s.outputs + k->lanes - 1) / k->lanes, panels = in_panels(k, &s) && !live;
-    const int64_t to = s.storage == NNC_INT8 ? 4 : s.storage == NNC_BFLOAT16 ? 2 : panels ? k->nr / k->lanes : 1;
+    const int64_t to = s.storage == NNC_BFLOAT16 ? 2 : panels ? k->nr / k->lanes : 1;
     s.groups = (int32_t)((vecs + most - 1) / most);
     s.vecs = (int32_t)nnc_round_up((vecs + s.groups - 1) / s.groups, to);
     s.groups = (int32_t)((vecs + s.vecs - 1) / s.vecs);
     s.last_vecs = (int32_t)nnc_round_up(vecs - (int64_t)(s.groups - 1) * s.vecs, to);
     const int64_t row = (int64_t)s.vecs * k->lanes * k->itemsize, panel = k->nr * k->itemsize;
-    const int part = s.storage == NNC_INT8 ? 4 : s.storage == NNC_BFLOAT16 ? 2 : 1; /* weights in 4 bytes */
-    s.row = live ? s.outputs * k->itemsize : panels ? panel : row / part;
+    s.row = live ? s.outputs * k->itemsize : panels ? panel : s.storage == NNC_BFLOAT16 ? row / 2 : row;
     s.panel = panels ? panel * s.inputs : panel;
-    s.group = live ? row : panels ? s.panel * (row / panel) : s.row * s.inputs;
+    s.group = live ? row : panels ? s.panel * (row / panel) : s.row * (s.storage == NNC_INT8 ? (s.inputs + 3) / 4 : s.inputs);
     return s;
 }
 
@@ -86,42 +85,36 @@ static uint32_t to_bfloat16(float x) {
     return (rounded & 0x7F80) == 0x7F80 ? bits >> 16 : rounded;
 }
 
-/* int8: weight = q * scale with |q| <= 127, one scale per output. The tiles see q * 2^24, so the scale is 2^-24
- * smaller. Where a column is zero, or next to it, so are q and scale. */
+/* int8: weight = q * scale with |q| <= 127, one scale per output. Where a column is zero, or next to it, so are q and
+ * scale. */
 static void column_scales(const nnc_stage *s, const float *weight, float *scale) {
     for (int64_t p = 0; p < s->inputs; p++)
         for (int64_t j = 0; j < s->outputs; j++) {
             const float size = fabsf(weight[p * s->outputs + j]);
             if (size > scale[j]) scale[j] = size;
         }
-    for (int64_t j = 0; j < s->outputs; j++) scale[j] = scale[j] < 0x1p-90f ? 0 : scale[j] / 127 * 0x1p-24f;
+    for (int64_t j = 0; j < s->outputs; j++) scale[j] = scale[j] < 0x1p-90f ? 0 : scale[j] / 127;
 }
 
-/* Where small weight (0, j) stands: the offset of its 32-bit word, and in *shift its place in it (row.h, row_weights).
- */
-static int64_t small_place(const nnc_kernels *k, const nnc_stage *s, int64_t j, int *shift) {
-    const int64_t per_word = s->storage == NNC_INT8 ? 4 : 2, panel = (int64_t)s->vecs * k->lanes;
-    const int64_t v = j % panel / k->lanes, lane = j % k->lanes;
-    *shift = (int)(v % per_word * (32 / per_word));
-    return j / panel * s->group + (v / per_word * k->lanes + lane) * 4;
+/* Where small weight (p, j) stands in dst: 2 bytes of bfloat16 (row.h, row_weights), or one (row_int8.h). */
+static char *small_place(const nnc_kernels *k, const nnc_stage *s, const char *dst, int64_t p, int64_t j) {
+    const int64_t columns = (int64_t)s->vecs * k->lanes, v = j % columns / k->lanes, lane = j % k->lanes;
+    const char *group = dst + j / columns * s->group;
+    if (s->storage == NNC_INT8) return (char *)group + p / 4 * s->row + (v * k->lanes + lane) * 4 + p % 4;
+    const int upper = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v % 2 : 1 - v % 2;
+    return (char *)group + p * s->row + (v / 2 * k->lanes + lane) * 4 + upper * 2;
 }
 
+/* whole: weight holds whole numbers of scale already */
 static void pack_small(const nnc_kernels *k, const nnc_stage *s, const float *weight, const float *scale, int whole,
                        char *dst) {
-    for (int64_t j = 0; j < s->outputs; j++) {
-        int shift;
-        char *word = dst + small_place(k, s, j, &shift);
-        const float unit = whole ? 1 : s->storage == NNC_INT8 ? scale[j] * 0x1p24f : 0;
-        for (int64_t p = 0; p < s->inputs; p++, word += s->row) {
-            const float x = weight[p * s->outputs + j];
-            uint32_t bits, code;
-            memcpy(&bits, word, 4);
-            if (s->storage == NNC_BFLOAT16) code = to_bfloat16(x);
-            else code = (uint32_t)(unit > 0 ? (int32_t)lrintf(x / unit) : 0) & 0xFF;
-            bits |= code << shift;
-            memcpy(word, &bits, 4);
+    for (int64_t p = 0; p < s->inputs; p++)
+        for (int64_t j = 0; j < s->outputs; j++) {
+            const float x = weight[p * s->outputs + j], unit = whole ? 1 : s->storage == NNC_INT8 ? scale[j] : 0;
+            char *at = small_place(k, s, dst, p, j);
+            if (s->storage == NNC_BFLOAT16) memcpy(at, &(uint16_t){(uint16_t)to_bfloat16(x)}, 2);
+            else *at = (char)(unit > 0 ? lrintf(x / unit) : 0);
         }
-    }
 }
 
 static void pack_full(const nnc_kernels *k, const nnc_stage *s, const char *weight, char *dst) {
@@ -168,26 +161,25 @@ int nnc_plan_layer_of(const nncore_plan *head, int i, void *weight, void *bias, 
     const char *from = (const char *)plan + s->weight;
     memcpy(bias, (const char *)plan + s->bias, (size_t)(s->outputs * k->itemsize));
     if (s->storage == NNC_INT8) memcpy(scale, (const char *)plan + s->scale, (size_t)s->outputs * sizeof(float));
-    for (int64_t j = 0; j < s->outputs; j++) {
-        int shift = 0;
-        const int64_t width = s->outputs == 1 ? 1 : s->row / k->itemsize, step = in_panels(k, s) ? s->panel : s->group;
-        const char *at = from + (s->storage != NNC_FULL ? small_place(k, s, j, &shift)
-                                 : s->outputs == 1      ? 0
-                                                        : j / width * step + j % width * k->itemsize);
-        for (int64_t p = 0; p < s->inputs; p++, at += s->outputs == 1 ? k->itemsize : s->row) {
+    const int64_t width = s->outputs == 1 ? 1 : s->row / k->itemsize, step = in_panels(k, s) ? s->panel : s->group;
+    for (int64_t p = 0; p < s->inputs; p++)
+        for (int64_t j = 0; j < s->outputs; j++) {
             char *to = (char *)weight + (p * s->outputs + j) * k->itemsize;
-            uint32_t bits;
             if (s->storage == NNC_FULL) {
-                memcpy(to, at, (size_t)k->itemsize);
+                const int64_t row = s->outputs == 1 ? k->itemsize : s->row;
+                memcpy(to, from + p * row + j / width * step + j % width * k->itemsize, (size_t)k->itemsize);
                 continue;
             }
-            memcpy(&bits, at, 4);
-            bits >>= shift;
-            const float value = (float)(int8_t)(bits & 0xFF);
-            bits <<= 16;
-            memcpy(to, s->storage == NNC_INT8 ? (const void *)&value : (const void *)&bits, 4);
+            const char *at = small_place(k, s, from, p, j);
+            if (s->storage == NNC_INT8) {
+                *(float *)to = (float)*(const signed char *)at;
+                continue;
+            }
+            uint16_t upper;
+            memcpy(&upper, at, 2);
+            const uint32_t bits = (uint32_t)upper << 16;
+            memcpy(to, &bits, 4);
         }
-    }
     return s->storage == NNC_INT8;
 }
 
@@ -197,7 +189,7 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
                     const void *base, void *block) {
     nnc_plan *plan = block;
     const int live = base != NULL;
-    int64_t at = head_bytes(count), widest = 0, unpacked = 0;
+    int64_t at = head_bytes(count), widest = 0, deepest = 0, unpacked = 0; /* deepest: inputs of an int8 layer */
     plan->k = k;
     plan->base = base;
     plan->count = count;
@@ -226,7 +218,8 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
             s->scan = scan_pays(k, s, layers, i);
             s->zero_sign = s->scan && has_minus_zero(k, layer);
         }
-        if (s->storage != NNC_FULL) unpacked = (int64_t)DEPTH * NNC_ROW_VECS * k->lanes * k->itemsize + NNC_ALIGN;
+        if (s->storage == NNC_INT8 && s->inputs > deepest) deepest = s->inputs;
+        if (s->storage == NNC_BFLOAT16) unpacked = (int64_t)DEPTH * NNC_ROW_VECS * k->lanes * k->itemsize + NNC_ALIGN;
         int64_t wide = s->outputs == 1 ? 1 : (int64_t)s->groups * s->vecs * k->lanes;
         if (wide > widest) widest = wide;
     }
@@ -235,13 +228,19 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
     const int64_t row = 2 * plan->width * k->itemsize;
     plan->rows = MANY_BYTES / row < WIDE_ROWS ? MANY_BYTES / row / k->mr * k->mr : WIDE_ROWS;
     if (plan->rows < k->mr) plan->rows = k->mr;
+    if (deepest) { /* rows of whole numbers have to find room on the stack beside those two */
+        const int64_t most = MANY_BYTES * 3 / 4 / nnc_int8_row(deepest);
+        if (plan->rows > most) plan->rows = most > 0 ? most : 1;
+    }
     nncore_plan *head = &plan->head;
     head->abi = NNCORE_ABI;
     head->itemsize = k->itemsize;
     head->inputs = layers[0].inputs;
     head->outputs = layers[count - 1].outputs;
     head->bytes = at + NNC_SLACK;
-    head->scratch = row + NNC_SLACK + NNC_ALIGN;
+    plan->int8 = k->int8[k->int8[1] != NULL && nnc_quick_dot()];
+    if (deepest) unpacked = nnc_int8_bytes(plan->rows, deepest) + NNC_ALIGN;
+    head->scratch = row + (deepest ? nnc_int8_bytes(1, deepest) : 0) + NNC_SLACK + NNC_ALIGN;
     head->scratch_many = plan->rows * row + unpacked + 2 * NNC_SLACK + NNC_ALIGN;
     head->run = k->row;
     head->run_many = live ? NULL : run_many;
@@ -249,17 +248,16 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
 
 /* ---- many samples ----------------------------------------------------------------------------------------------- */
 
-static void scale_columns(long rows, long n, float *z, long z_row, const float *scale) {
-    for (long i = 0; i < rows; i++)
-        for (long j = 0; j < n; j++) z[i * z_row + j] *= scale[j];
-}
-
 /* Z (rows, n) = X W */
 static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const char *x, long x_row, char *z, long z_row,
                     char *scratch) {
     const nnc_kernels *k = plan->k;
     const char *w = (const char *)plan + s->weight;
     const long size = k->itemsize, panel = (long)s->vecs * k->lanes, depth = s->inputs, n = s->outputs;
+    if (s->storage == NNC_INT8) {
+        plan->int8(s, plan, rows, x, x_row, z, z_row, scratch);
+        return;
+    }
     if (in_panels(k, s)) { /* cut so that a panel stays in L1 while all rows go by */
         for (long p = 0; p < depth; p += DEPTH)
             k->matmul(rows, n, depth - p < DEPTH ? depth - p : DEPTH, x + p * size, x_row, 1, w + p * s->row, k->nr,
@@ -275,13 +273,11 @@ static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const c
         const int vecs = g == s->groups - 1 ? s->last_vecs : s->vecs;
         for (long p = 0; p < depth; p += DEPTH) {
             const long height = depth - p < DEPTH ? depth - p : DEPTH;
-            k->row_unpack(s->storage, height, vecs, w + p * s->row, s->row, scratch);
+            k->row_unpack(height, vecs, w + p * s->row, s->row, scratch);
             k->matmul(rows, width, height, x + p * size, x_row, 1, scratch, (long)vecs * k->lanes, k->nr, z + j * size,
                       z_row, 1, p > 0);
         }
     }
-    if (s->storage == NNC_INT8)
-        scale_columns(rows, n, (float *)z, z_row, (const float *)((const char *)plan + s->scale));
 }
 
 static void run_many(const nncore_plan *head, int64_t n, const void *x_, void *out_, void *scratch) {
@@ -310,8 +306,10 @@ static void run_many(const nncore_plan *head, int64_t n, const void *x_, void *o
             x = z;
             x_row = z_row;
         }
-        for (long i = 0; i < rows; i++, out += head->outputs * size)
-            memcpy(out, x + i * x_row * size, (size_t)(head->outputs * size));
+        const long row = (long)head->outputs * size;
+        if (x_row * size == row) memcpy(out, x, (size_t)(rows * row)); /* one output: side by side already */
+        else for (long i = 0; i < rows; i++) memcpy(out + i * row, x + i * x_row * size, (size_t)row);
+        out += rows * row;
         from += rows * head->inputs * size;
         n -= rows;
     }

@@ -15,20 +15,23 @@
 #include "nnc.h"
 #include "../src/nncore/include/nncore.h"
 
-/* How a layer's weights are stored. The arithmetic is the table's type; the two small ones are for float32 only, and
- * for layers with one chain of summation (more than 32 outputs): narrower ones are small already and stay as they are.
- */
+/* How a layer's weights are stored. The two small ones are for float32 only, and for layers with one chain of summation
+ * (more than 32 outputs): narrower ones are small already and stay as they are. bfloat16 is storage alone, the arithmetic
+ * is float32's; int8 layers multiply whole numbers (kernels/row_int8.h). */
 enum nnc_storage { NNC_FULL, NNC_BFLOAT16, NNC_INT8, NNC_STORAGES };
 
 enum {
     NNC_ROW_VECS = 8,                 /* vectors of outputs in a group, at most: enough to hide the latency of FMA */
     NNC_LISTED = 2048,                /* rows of weights in a list of those to visit, at most */
+    NNC_AHEAD = 1024,                 /* bytes of small weights to ask for ahead: the CPU's own prefetch ends at each page */
+    NNC_INT8_INPUTS = 133144,         /* most for int8: 127 * 127 times as many fits 32 bits; beyond, float32 stays */
 };
 
 typedef struct {
     int64_t inputs, outputs;
     int64_t weight, bias, scale;      /* bytes from the base, or bias from the plan; scale: of int8, per output */
-    int64_t row, panel, group;        /* bytes from a row, a panel of nr columns, and a group of columns, to the next */
+    int64_t row, panel, group;        /* bytes from a row, a panel of nr columns, and a group of columns, to the next; of
+                                         int8 a row is four inputs */
     int32_t vecs, groups, last_vecs;  /* vectors in a group, groups, vectors in the last one */
     int32_t chains, activation, storage, rowwise;
     int32_t bias_in_plan;
@@ -43,6 +46,8 @@ typedef struct {
     const char *base;                 /* where weights are: NULL for the plan itself, the parameters of a live plan */
     int64_t width;                    /* elements in a row of scratch: the widest layer, padded */
     int64_t rows;                     /* rows that run_many takes through all layers at a time */
+    void (*int8)(const void *stage, const void *base, long rows, const void *x, long x_row, void *z, long z_row,
+                 void *scratch);      /* one of k->int8 */
     int32_t count, reserved;
     nnc_stage stages[];
 } nnc_plan;
@@ -69,5 +74,11 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
 int nnc_plan_layer_of(const nncore_plan *plan, int i, void *weight, void *bias, float *scale);
 
 static inline int64_t nnc_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+/* Scratch of an int8 layer: a unit per row, then rows of whole numbers, in parts of nnc_int8_row bytes. */
+static inline int64_t nnc_int8_row(int64_t bytes) { return nnc_round_up(bytes, NNC_ALIGN); }
+static inline int64_t nnc_int8_bytes(int64_t rows, int64_t inputs) {
+    return nnc_int8_row(rows * 4) + rows * nnc_int8_row(inputs) + NNC_ALIGN;
+}
 
 #endif

@@ -1,6 +1,6 @@
 /* words.h: the vocabulary that every tile and every formula speaks.
  *
- * An ISA file (isa/avx2.c, ...) defines eleven words twice, once for float32 (NNC_REAL 32) and once for float64
+ * An ISA file (isa/avx2.c, ...) defines its words twice, once for float32 (NNC_REAL 32) and once for float64
  * (NNC_REAL 64), and then includes kernels/tiles.h, which includes this file first. What an ISA must define:
  *
  *     NNC_ISA            its name, as in avx2                     NNC_REAL        32 or 64
@@ -14,7 +14,13 @@
  *     v_select(m, a, b)  lane of a where the ivec mask m is all ones, of b where it is zero
  *     v_load_n(p, n)     the first n lanes from p, the others zero; reads nothing beyond p[n-1]      0 <= n < LANES
  *     v_store_n(p, v, n) the first n lanes to p; writes nothing beyond p[n-1]                        0 <= n < LANES
+ *     q_dot(sum, x, w)   sum + the products of the four bytes of x's word with those of w's, as signed numbers, in each word of 32
+ *                        bits. No byte is -128. This and the next two for float32 only
+ *     q_dot_up(sum, x, w)  the same where no byte of x is negative
+ *     q_narrow(p, i)     the lowest byte of each lane of ivec i to LANES bytes at p
  * and may define
+ *     q_dot_quick, q_dot_up_quick  the same by an instruction that only some CPUs with this ISA have (nnc_quick_dot);
+ *                        functions that use them are NNC_QUICK, an attribute
  *     v_list_nonzero(v, p, list)  the places p + i of the lanes i whose bits are not all zero, in order, to list (which has room for
  *                        LANES); returns how many they are
  *     NNC_DIVIDES_BY_FMA where its division is slower than a dozen multiplications (vmath.h): the bits are the same

@@ -118,3 +118,24 @@
 #undef ROW_ROWWISE
 #undef ROW_NAME
 #undef v_list_nonzero
+#undef q_dot
+#undef q_dot_up
+#undef q_dot_quick
+#undef q_dot_up_quick
+#undef q_narrow
+
+/* kernels/row_int8.h */
+#undef INT8_TINY
+#undef INT8_ROWS
+#undef INT8_COLUMNS
+#undef INT8_ARGUMENTS
+#undef INT8_TILE
+#undef INT8_TILE_ROWS
+#undef INT8_EACH
+#undef INT8_FEW
+#undef INT8_ALL
+#undef INT8_NAME
+#undef INT8_NAME_ROWS
+#undef INT8_NAMES
+#undef INT8_LAYER
+#undef INT8_QUICK

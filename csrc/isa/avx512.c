@@ -25,8 +25,24 @@ static inline __attribute__((always_inline)) int nnc_avx512_list64(__m512d v, in
     return __builtin_popcount(m);
 }
 
+/* q_dot: |x| is 0..127 and so fits the unsigned side; x's signs go to w. Two products make at most 2 * 127 * 127, which
+ * fits 16 bits. With VNNI one instruction adds all four. */
+#define NNC_QUICK __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma")))
+static inline __attribute__((always_inline)) __m512i nnc_avx512_sign(__m512i w, __m512i x) {
+    return _mm512_mask_sub_epi8(w, _mm512_movepi8_mask(x), _mm512_setzero_si512(), w);
+}
+static inline __attribute__((always_inline)) __m512i nnc_avx512_dot(__m512i sum, __m512i x, __m512i w) {
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(x, w), _mm512_set1_epi16(1)));
+}
+
 #define NNC_REAL 32
 #define NNC_DIVIDES_BY_FMA /* a zmm division takes 10 to 16 cycles, at a time when the square root has that unit */
+#define q_dot_up(sum, x, w) nnc_avx512_dot((__m512i)(sum), (__m512i)(x), (__m512i)(w))
+#define q_dot_up_quick(sum, x, w) _mm512_dpbusd_epi32((__m512i)(sum), (__m512i)(x), (__m512i)(w))
+#define q_dot(sum, x, w) q_dot_up(sum, _mm512_abs_epi8((__m512i)(x)), nnc_avx512_sign((__m512i)(w), (__m512i)(x)))
+#define q_dot_quick(sum, x, w)                                                                                         \
+    q_dot_up_quick(sum, _mm512_abs_epi8((__m512i)(x)), nnc_avx512_sign((__m512i)(w), (__m512i)(x)))
+#define q_narrow(p, i) _mm_storeu_si128((__m128i *)(p), _mm512_cvtepi32_epi8((__m512i)(i)))
 #define v_list_nonzero nnc_avx512_list32
 #define vec __m512
 #define v_set(x) _mm512_set1_ps(x)

@@ -19,7 +19,21 @@
 typedef float nnc_generic_f32 __attribute__((vector_size(16), may_alias));
 typedef double nnc_generic_f64 __attribute__((vector_size(16), may_alias));
 
+/* q_dot: even and odd bytes are multiplied as 16 bits, in which two products fit: at most 2 * 127 * 127. */
+typedef int16_t nnc_generic_i16 __attribute__((vector_size(16), may_alias));
+typedef int32_t nnc_generic_i32 __attribute__((vector_size(16), may_alias));
+static inline nnc_generic_i32 nnc_generic_dot(nnc_generic_i32 sum, nnc_generic_i16 x, nnc_generic_i16 w) {
+    const nnc_generic_i16 pairs = (x << 8 >> 8) * (w << 8 >> 8) + (x >> 8) * (w >> 8);
+    return sum + ((nnc_generic_i32)pairs << 16 >> 16) + ((nnc_generic_i32)pairs >> 16);
+}
+
 #define NNC_REAL 32
+#define q_dot(sum, x, w) nnc_generic_dot(sum, (nnc_generic_i16)(x), (nnc_generic_i16)(w))
+#define q_dot_up q_dot
+#define q_narrow(p, i)                                                                                                 \
+    do {                                                                                                               \
+        for (int lane_ = 0; lane_ < 4; lane_++) (p)[lane_] = (int8_t)(i)[lane_];                                       \
+    } while (0)
 #define vec nnc_generic_f32
 #define v_set(x) __extension__({ const float set_ = (x); (vec){set_, set_, set_, set_}; })
 #ifdef __FP_FAST_FMAF

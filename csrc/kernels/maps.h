@@ -6,36 +6,57 @@
 
 /* ---- forward ----------------------------------------------------------------------------------------------------- */
 
-/* y = f(z + bias); where y is not z, z + bias is left in z. with_bias is known when this is compiled. */
+/* y = f(z + bias) along a row of `vecs` vectors; keep: z + bias is left in z. Four at a time: a formula is one long
+ * chain of waiting, and the CPU sees only so far ahead. */
+INLINE void FN(map_row)(long vecs, real *z, const real *bias, long bias_step, real *y, vec a, vec (*f)(vec, vec), int keep) {
+    for (; vecs >= 4; vecs -= 4, z += 4 * LANES, y += 4 * LANES, bias += 4 * bias_step) {
+        vec x[4];
+        UNROLL for (int v = 0; v < 4; v++) x[v] = v_load(z + v * LANES) + v_load(bias + v * bias_step);
+        if (keep) UNROLL for (int v = 0; v < 4; v++) v_store(z + v * LANES, x[v]);
+        UNROLL for (int v = 0; v < 4; v++) x[v] = f(x[v], a);
+        UNROLL for (int v = 0; v < 4; v++) v_store(y + v * LANES, x[v]);
+    }
+    for (; vecs > 0; vecs--, z += LANES, y += LANES, bias += bias_step) {
+        const vec x = v_load(z) + v_load(bias);
+        if (keep) v_store(z, x);
+        v_store(y, f(x, a));
+    }
+}
+
+/* y = f(z + bias); where y is not z, z + bias is left in z. */
 INLINE void FN(walk_forward)(long rows, long cols, real *z, long z_row, const real *bias, real *y, long y_row, vec a,
-                             vec (*f)(vec, vec), int with_bias) {
-    const int keep = with_bias && y != z;
+                             vec (*f)(vec, vec)) {
+    static const real none[LANES] = {[0 ... LANES - 1] = REAL(-0.0)}; /* x + -0 is x, in every bit */
+    const int keep = bias && y != z;
+    const long step = bias ? LANES : 0;
+    if (!bias) bias = none;
     if (cols == 1 && z_row == 1 && y_row == 1) {
-        const vec b = with_bias ? v_set(bias[0]) : v_zero();
+        const vec b = v_set(bias[0]);
         for (long i = 0; i < rows; i += LANES) {
-            vec x = FN(get)(z + i, rows - i);
-            if (with_bias) x = x + b;
+            const vec x = FN(get)(z + i, rows - i) + b;
             if (keep) FN(put)(z + i, x, rows - i, 1);
             FN(put)(y + i, f(x, a), rows - i, 1);
         }
-        return;
-    }
-    for (long i = 0; i < rows; i++, z += z_row, y += y_row)
-        for (long j = 0; j < cols; j += LANES) {
-            vec x = v_load(z + j);
-            if (with_bias) x = x + v_load(bias + j);
-            if (keep) v_store(z + j, x);
-            v_store(y + j, f(x, a));
+    } else if (cols < 4 * LANES) { /* down the columns: rows this short would load the formula's constants anew */
+        for (long j = 0; j < cols; j += LANES, bias += step) {
+            const vec b = v_load(bias);
+            for (long i = 0; i < rows; i++) {
+                const vec x = v_load(z + i * z_row + j) + b;
+                if (keep) v_store(z + i * z_row + j, x);
+                v_store(y + i * y_row + j, f(x, a));
+            }
         }
+    } else {
+        for (long i = 0; i < rows; i++)
+            FN(map_row)((cols + LANES - 1) / LANES, z + i * z_row, bias, step, y + i * y_row, a, f, keep);
+    }
 }
 
 #define FORWARD_ARGUMENTS                                                                                              \
     long rows, long cols, void *z, long z_row, const void *bias, void *y, long y_row, double parameter
 #define FORWARD_ELEMENTWISE(name, ...)                                                                                 \
     static void FN(forward_##name)(FORWARD_ARGUMENTS) {                                                                \
-        const vec a = v_set((real)parameter);                                                                          \
-        if (bias) FN(walk_forward)(rows, cols, z, z_row, bias, y, y_row, a, FN(name##_value), 1);                      \
-        else FN(walk_forward)(rows, cols, z, z_row, bias, y, y_row, a, FN(name##_value), 0);                           \
+        FN(walk_forward)(rows, cols, z, z_row, bias, y, y_row, v_set((real)parameter), FN(name##_value));              \
     }
 #define FORWARD_ROWWISE(name, ...)                                                                                     \
     static void FN(forward_##name)(FORWARD_ARGUMENTS) {                                                                \

@@ -22,6 +22,14 @@ static void FN(pack)(long k, long n, const void *src_, long src_row, void *dst_)
     }
 }
 
+/* dst (rows, cols) = src, in whole vectors, rows ascending. */
+static void FN(copy)(long rows, long cols, const void *src_, long src_row, void *dst_, long dst_row) {
+    const real *src = src_;
+    real *dst = dst_;
+    for (long i = 0; i < rows; i++, src += src_row, dst += dst_row)
+        for (long j = 0; j < cols; j += LANES) v_store(dst + j, v_load(src + j));
+}
+
 /* Transposing works in squares of 16-byte vectors on every ISA: wider ones shuffle more per element, not less. */
 typedef real FN(quad) __attribute__((vector_size(16), may_alias, aligned(sizeof(real))));
 #define QUAD ((int)(16 / sizeof(real)))

@@ -13,8 +13,8 @@
 
 /* ---- weights: how a row of V vectors is read -------------------------------------------------------------------- */
 
-/* bfloat16 is the upper half of a float32: vectors 2i and 2i+1 lie in the lower and upper halves of 32-bit words. int8:
- * vectors 4i .. 4i+3 lie in the four bytes of a word, and stand here as q * 2^24, which their scale knows. */
+/* bfloat16 is the upper half of a float32: vectors 2i and 2i+1 lie in the lower and upper halves of 32-bit words. int8 is
+ * row_int8.h's. */
 #define ROW_WORDS(q) (*(const FN(loose_bits) *)(q))
 typedef ibits FN(loose_bits) __attribute__((vector_size(VBYTES), may_alias, aligned(1)));
 
@@ -25,20 +25,10 @@ INLINE void FN(row_weights)(const int V, const int storage, const char *q, long 
     }
     (void)panel;
 #if NNC_REAL == 32
-    if (storage == NNC_BFLOAT16) {
-        UNROLL for (int v = 0; v < V; v += 2) {
-            const ivec bits = ROW_WORDS(q + v / 2 * VBYTES);
-            w[v] = (vec)(bits << 16);
-            w[v + 1] = (vec)(bits & i_set(0xFFFF0000u));
-        }
-    } else {
-        UNROLL for (int v = 0; v < V; v += 4) {
-            const ivec bits = ROW_WORDS(q + v / 4 * VBYTES);
-            w[v] = (vec)__builtin_convertvector(bits << 24, FN(loose));
-            w[v + 1] = (vec)__builtin_convertvector((bits << 16) & i_set(0xFF000000u), FN(loose));
-            w[v + 2] = (vec)__builtin_convertvector((bits << 8) & i_set(0xFF000000u), FN(loose));
-            w[v + 3] = (vec)__builtin_convertvector(bits & i_set(0xFF000000u), FN(loose));
-        }
+    UNROLL for (int v = 0; v < V; v += 2) {
+        const ivec bits = ROW_WORDS(q + v / 2 * VBYTES);
+        w[v] = (vec)(bits << 16);
+        w[v + 1] = (vec)(bits & i_set(0xFFFF0000u));
     }
 #endif
 }
@@ -63,6 +53,8 @@ INLINE void FN(row_tile)(const int V, const int S, const int storage, const int 
             q = w + list[i] * w_row;
             xs = x + list[i];
         }
+        if (storage == NNC_BFLOAT16)
+            UNROLL for (int b = 0; b < V / 2 * VBYTES; b += 64) __builtin_prefetch(q + b + NNC_AHEAD);
         UNROLL for (int s = 0; s < S; s++) {
             const vec one = v_set(xs[s]);
             FN(row_weights)(V, storage, q + s * w_row, w_panel, column);
@@ -116,17 +108,14 @@ ROW_TILE(2, 1, NNC_BFLOAT16)
 ROW_TILE(4, 1, NNC_BFLOAT16)
 ROW_TILE(6, 1, NNC_BFLOAT16)
 ROW_TILE(8, 1, NNC_BFLOAT16)
-ROW_TILE(4, 1, NNC_INT8)
-ROW_TILE(8, 1, NNC_INT8)
-static const FN(row_function) FN(row_small)[2][NNC_ROW_VECS][2] = {
-    {ROW_NONE, ROW_NAMES(2, 1, NNC_BFLOAT16), ROW_NONE, ROW_NAMES(4, 1, NNC_BFLOAT16), ROW_NONE,
-     ROW_NAMES(6, 1, NNC_BFLOAT16), ROW_NONE, ROW_NAMES(8, 1, NNC_BFLOAT16)},
-    {ROW_NONE, ROW_NONE, ROW_NONE, ROW_NAMES(4, 1, NNC_INT8), ROW_NONE, ROW_NONE, ROW_NONE, ROW_NAMES(8, 1, NNC_INT8)}};
+static const FN(row_function) FN(row_small)[NNC_ROW_VECS][2] = {
+    ROW_NONE, ROW_NAMES(2, 1, NNC_BFLOAT16), ROW_NONE, ROW_NAMES(4, 1, NNC_BFLOAT16),
+    ROW_NONE, ROW_NAMES(6, 1, NNC_BFLOAT16), ROW_NONE, ROW_NAMES(8, 1, NNC_BFLOAT16)};
 #endif
 
 INLINE FN(row_function) FN(row_of)(const nnc_stage *s, int vecs, int listed) {
 #if NNC_REAL == 32
-    if (s->storage != NNC_FULL) return FN(row_small)[s->storage - 1][vecs - 1][listed];
+    if (s->storage == NNC_BFLOAT16) return FN(row_small)[vecs - 1][listed];
 #endif
     return FN(row_full)[s->chains / 2][vecs - 1][listed];
 }
@@ -150,13 +139,20 @@ INLINE vec FN(row_dot)(long k, const real *x, const real *w) {
 /* ---- zeros ------------------------------------------------------------------------------------------------------ */
 
 /* list = where x (k) has an element other than +0, or with step > 1 a block of `step` that holds one; returns how many.
- * k is a multiple of step. Writes LANES entries beyond. */
+ * k is a multiple of step. Writes LANES entries beyond. Where nearly all are other than +0 it may return k and no list. */
 INLINE long FN(row_nonzero)(long k, int step, const real *x_, int32_t *list) {
     typedef ibits __attribute__((may_alias)) bits;
     const bits *x = (const bits *)x_;
     long count = 0, p = 0;
     if (step == 1) {
 #ifdef v_list_nonzero
+        if (k >= LANES && v_list_nonzero(v_load(x_), 0, list) == LANES) { /* likely dense, and to count is quicker */
+            ivec zeros = i_set(0);
+            for (; p + LANES <= k; p += LANES) zeros += (ivec)((ivec)v_load(x_ + p) == i_set(0));
+            for (int i = 0; i < LANES; i++) count -= (long)zeros[i];
+            if (count * 8 < k) return k;
+            count = p = 0;
+        }
         for (; p + LANES <= k; p += LANES) count += v_list_nonzero(v_load(x_ + p), (int32_t)p, list + count);
 #endif
         for (; p < k; p++) {
@@ -176,6 +172,10 @@ INLINE long FN(row_nonzero)(long k, int step, const real *x_, int32_t *list) {
     }
     return count;
 }
+
+#if NNC_REAL == 32
+#include "row_int8.h"
+#endif
 
 /* ---- a layer, and all of them ----------------------------------------------------------------------------------- */
 
@@ -237,16 +237,14 @@ static void FN(row)(const nncore_plan *head, const void *x_, void *out_, void *s
     const char *base = plan->base ? plan->base : (const char *)plan;
     char *memory = scratch ? scratch : __builtin_alloca((size_t)head->scratch);
     real *z = (real *)(((uintptr_t)memory + NNC_ALIGN - 1) & ~(uintptr_t)(NNC_ALIGN - 1)), *other = z + plan->width;
+    char *wholes = (char *)(other + plan->width);
     const real *x = x_;
     for (const nnc_stage *s = plan->stages; s < plan->stages + plan->count; s++) {
         const real *bias = (const real *)((s->bias_in_plan ? (const char *)plan : base) + s->bias);
-        if (s->outputs == 1) v_store(z, FN(row_dot)(s->inputs, x, (const real *)(base + s->weight)));
+        if (s->storage == NNC_INT8) plan->int8(s, base, 1, x, 0, z, 0, wholes);
+        else if (s->outputs == 1) v_store(z, FN(row_dot)(s->inputs, x, (const real *)(base + s->weight)));
         else if (s->scan) FN(row_sparse)(s, x, base + s->weight, z);
         else FN(row_columns)(s, 0, 0, s->inputs, x, base + s->weight, z, NULL, 0);
-        if (s->storage == NNC_INT8) {
-            const real *scale = (const real *)(base + s->scale);
-            for (long j = 0; j < s->outputs; j += LANES) v_store(z + j, v_load(z + j) * v_load(scale + j));
-        }
         FN(row_finish)[s->activation](s->outputs, z, bias, (real)s->parameter);
         real *next = other;
         other = z;
@@ -260,19 +258,15 @@ static void FN(row)(const nncore_plan *head, const void *x_, void *out_, void *s
     for (; j < n; j++) out[j] = x[j];
 }
 
-/* dst (rows, vecs vectors) = a group of bfloat16 or int8 weights, for the matrix tile. */
-static void FN(row_unpack)(int storage, long rows, int vecs, const void *src, long src_row, void *dst_) {
+/* dst (rows, vecs vectors) = a group of bfloat16 weights, for the matrix tile. */
+static void FN(row_unpack)(long rows, int vecs, const void *src, long src_row, void *dst_) {
     const char *q = src;
     real *dst = dst_;
-    vec w[4] = {v_zero(), v_zero(), v_zero(), v_zero()};
+    vec w[2] = {v_zero(), v_zero()};
     for (long p = 0; p < rows; p++, q += src_row)
-        for (int v = 0; v < vecs; v += 4) {
-            if (storage == NNC_BFLOAT16) {
-                FN(row_weights)(2, NNC_BFLOAT16, q + v / 2 * VBYTES, 0, w);
-                if (v + 2 < vecs) FN(row_weights)(2, NNC_BFLOAT16, q + (v / 2 + 1) * VBYTES, 0, w + 2);
-            } else {
-                FN(row_weights)(4, NNC_INT8, q + v / 4 * VBYTES, 0, w);
-            }
-            for (int i = 0; i < 4 && v + i < vecs; i++, dst += LANES) v_store(dst, w[i]);
+        for (int v = 0; v < vecs; v += 2, dst += 2 * LANES) {
+            FN(row_weights)(2, NNC_BFLOAT16, q + v / 2 * VBYTES, 0, w);
+            v_store(dst, w[0]);
+            v_store(dst + LANES, w[1]);
         }
 }

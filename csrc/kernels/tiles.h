@@ -25,6 +25,7 @@ static const nnc_kernels FN(table) = {
     .nr = NR,
     .matmul = FN(matmul),
     .matvec = FN(matvec),
+    .copy = FN(copy),
     .pack = FN(pack),
     .pack_t = FN(pack_t),
     .forward = {NNC_ACTIVATION_LIST(ROW_FORWARD, ROW_FORWARD)},
@@ -35,6 +36,9 @@ static const nnc_kernels FN(table) = {
     .accumulators = NNC_ACC,
     .row = FN(row),
     .row_unpack = FN(row_unpack),
+#if NNC_REAL == 32
+    .int8 = {FN(int8_layer_plain), INT8_QUICK},
+#endif
 };
 #undef ROW_FORWARD
 #undef ROW_BACKWARD

@@ -26,7 +26,7 @@ cimport numpy as cnp
 from . import _kernels, checks
 from ._arena import aligned
 from ._kernels cimport (NNC_BFLOAT16, NNC_FLOAT32, NNC_FLOAT64, NNC_FULL, NNC_INT8, default_threads, kernels,
-                        nnc_kernels,                         nnc_plan_layer, nnc_team, parallel, plan_build, plan_bytes, plan_layer, team_size)
+                        nnc_kernels, nnc_plan_layer, nnc_team, parallel, plan_build, plan_bytes, plan_layer, team_size)
 
 cnp.import_array()
 

@@ -15,7 +15,7 @@ e) With one output, X is read as it lies and dZ is broadcast: the same sums, vec
 from libc.string cimport memcpy
 
 from ._arena cimport GRADIENT, STRIP, Layer, Plan, gradient_of, scratch_of, strip_of
-from ._kernels cimport NNC_identity, nnc_kernels
+from ._kernels cimport nnc_kernels
 
 cdef enum:
     SMALL = 4096  # parameters of a network that is stepped as a whole
@@ -109,7 +109,7 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
             a, a_col = x + i * size, x_row
             if packs_a and height * batch <= STRIP:
                 a, a_col = strip_of(p, thread), height
-                k.forward[NNC_identity](batch, height, <char *>x + i * size, x_row, NULL, <char *>a, height, 0)  # a copy
+                k.copy(batch, height, x + i * size, x_row, <void *>a, height)
             k.matmul(height, width, batch, a, 1, a_col, b, b_row, b_panel, g, width, 1, 0)
             consume(p, sink, g, height, width, l.offset + i * n + j, n, 1)
 

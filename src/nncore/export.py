@@ -10,7 +10,8 @@ How it is made:
 a) The activations are the core's own text, cut from ``csrc/vmath.h`` and ``csrc/ops/activations.h``: the functions that
    the network needs and what those use, in a vocabulary of one lane (`_WORDS`) instead of vectors.
 b) Layers are loops of fixed length over plain arrays, in a shape that compilers turn into vectors: eight rows of
-   weights are added to a sum before it goes back to memory.
+   weights are added to a sum before it goes back to memory, and the first eight to a plain 0, for a loop that clears
+   the sums is taken apart together with the next one, and then neither becomes vectors.
 """
 
 from __future__ import annotations
@@ -101,74 +102,71 @@ def _layer(net: Network, i: int, layer: Any, real: str) -> Iterator[str]:
     chains = _kernels.chains(n)
     if n == 1:
         yield _dot(i, k)
-    elif chains > 1:
-        yield _narrow(i, k, wide, chains)
-    elif k >= 64 and (i == 0 or net.layers[i - 1].activation == "relu"):
+    elif chains == 1 and k >= 64 and (i == 0 or net.layers[i - 1].activation == "relu"):
         yield _fill(_SPARSE, {"i": i, "k": k, "n": wide})
     else:
-        yield _wide(i, k, wide)
+        yield _columns(i, k, wide, chains)
     if _kernels.activations()[layer.activation].rowwise:
         yield f"    FN({layer.activation}_row)({n}, y, bias{i}, y, 0);\n}}\n\n"
     else:
         parameter = _number(net.dtype.type(layer.parameter))
         value = f"FN({layer.activation}_value)(y[j] + bias{i}[j], {parameter})"
-        yield f"    for (int j = 0; j < {wide}; j++) y[j] = {value};\n}}\n\n"
+        yield f"    COLUMNS for (int j = 0; j < {wide}; j++) y[j] = {value};\n}}\n\n"
 
 
-def _terms(count: int, step: int, weight: str, n: int, to: str) -> str:
-    """`count` lines that add rows 0, step, 2 step ... of the weights to a sum."""
-    return "".join(
-        f"            {to} = v_fma(x[p + {q * step}], {weight}[{q * step * n} + j], {to});\n" for q in range(count)
-    )
-
-
-def _wide(i: int, k: int, n: int) -> str:
-    """One chain of summation: p ascending, in blocks of eight rows."""
-    text = f"    for (int j = 0; j < {n}; j++) y[j] = 0;\n"
-    for first, last, rows in ((0, k - k % 8, 8), (k - k % 8, k, k % 8)):
-        if first == last:
-            continue
-        text += f"    for (int p = {first}; p < {last}; p += {rows}) {{\n"
-        text += f"        const real *w = weight{i} + p * {n};\n        for (int j = 0; j < {n}; j++) {{\n"
-        text += "            real s = y[j];\n"
-        text += _terms(rows, 1, "w", n, "s") + "            y[j] = s;\n        }\n    }\n"
-    return text
-
-
-def _narrow(i: int, k: int, n: int, chains: int) -> str:
-    """Two or four chains: row p goes to chain p mod `chains`."""
-    text = f"    real c[{chains}][{n}];\n    for (int s = 0; s < {chains}; s++)\n"
-    text += f"        for (int j = 0; j < {n}; j++) c[s][j] = 0;\n"
+def _columns(i: int, k: int, n: int, chains: int) -> str:
+    """All outputs side by side; row p of the weights goes to chain p mod `chains`, p ascending."""
     block = 8 * chains
-    for first, last, rows in ((0, k - k % block, block), (k - k % block, k, k % block)):
-        if first == last:
-            continue
+    total = ["s0", "s0 + s1", "", "(s0 + s2) + (s1 + s3)"][chains - 1]
+    text = "" if chains == 1 or k <= block else f"    real c[{chains}][{n}];\n"
+    for first, last, rows in _passes(k, block):
         text += f"    for (int p = {first}; p < {last}; p += {rows}) {{\n"
-        text += f"        const real *w = weight{i} + p * {n};\n        for (int j = 0; j < {n}; j++) {{\n"
-        used = min(chains, rows)
-        text += "".join(f"            real s{s} = c[{s}][j];\n" for s in range(used))
+        text += f"        const real *w = weight{i} + p * {n};\n        COLUMNS for (int j = 0; j < {n}; j++) {{\n"
+        sums = [f"c[{s}][j]" for s in range(chains)] if chains > 1 else ["y[j]"]
+        text += "".join(f"            real s{s} = {sums[s] if first else 0};\n" for s in range(chains))
         text += "".join(
             f"            s{q % chains} = v_fma(x[p + {q}], w[{q * n} + j], s{q % chains});\n" for q in range(rows)
         )
-        text += "".join(f"            c[{s}][j] = s{s};\n" for s in range(used)) + "        }\n    }\n"
-    total = "c[0][j] + c[1][j]" if chains == 2 else "(c[0][j] + c[2][j]) + (c[1][j] + c[3][j])"
-    return text + f"    for (int j = 0; j < {n}; j++) y[j] = {total};\n"
+        if last == k:
+            text += f"            y[j] = {total};\n"
+        else:
+            text += "".join(f"            {sums[s]} = s{s};\n" for s in range(chains))
+        text += "        }\n    }\n"
+    return text
+
+
+def _passes(count: int, block: int) -> Iterator[tuple[int, int, int]]:
+    """(first, last, rows) of loops over `count` in blocks: the first block, which starts from 0, the next, and the rest.
+
+    The last loop is one block, so that it may end the sums.
+    """
+    end = count - 1 - (count - 1) % block  # where the last block starts
+    if end:
+        yield 0, block, block
+    if end > block:
+        yield block, end, block
+    yield end, count, count - end
 
 
 def _dot(i: int, k: int) -> str:
     """One output: 32 interleaved chains, folded in halves."""
     whole = k - k % _SPAN
-    text = f"    real c[{_SPAN}];\n    for (int s = 0; s < {_SPAN}; s++) c[s] = 0;\n"
-    if whole:
-        text += f"    for (int p = 0; p < {whole}; p += {_SPAN})\n"
-        text += f"        for (int s = 0; s < {_SPAN}; s++) c[s] = v_fma(x[p + s], weight{i}[p + s], c[s]);\n"
-    if k > whole:
-        text += (
-            f"    for (int s = 0; s < {k - whole}; s++) c[s] = v_fma(x[{whole} + s], weight{i}[{whole} + s], c[s]);\n"
+    text = f"    real c[{_SPAN}];\n"
+    if not whole:
+        text += f"    COLUMNS for (int s = 0; s < {_SPAN}; s++) c[s] = 0;\n"
+    for first, last, rows in _passes(whole // _SPAN, 8) if whole else ():
+        text += f"    for (int p = {first * _SPAN}; p < {last * _SPAN}; p += {rows * _SPAN})\n"
+        text += f"        COLUMNS for (int s = 0; s < {_SPAN}; s++) {{\n            real t = {'c[s]' if first else 0};\n"
+        text += "".join(
+            f"            t = v_fma(x[p + {q * _SPAN} + s], weight{i}[p + {q * _SPAN} + s], t);\n" for q in range(rows)
         )
+        text += "            c[s] = t;\n        }\n"
+    if k > whole:
+        text += f"    COLUMNS for (int s = 0; s < {k - whole}; s++)\n"
+        text += f"        c[s] = v_fma(x[{whole} + s], weight{i}[{whole} + s], c[s]);\n"
     half = _SPAN // 2
     while half:
-        text += f"    for (int s = 0; s < {half}; s++) c[s] += c[s + {half}];\n"
+        text += f"    {'COLUMNS ' if half >= 4 else ''}for (int s = 0; s < {half}; s++) c[s] += c[s + {half}];\n"
         half //= 2
     return text + "    y[0] = c[0];\n"
 
@@ -179,7 +177,7 @@ _SPARSE = """\
         list[count] = p;
         count += x[p] != 0;
     }
-    for (int j = 0; j < @n@; j++) y[j] = 0;
+    COLUMNS for (int j = 0; j < @n@; j++) y[j] = 0;
     int l = 0;
     for (; l + 8 <= count; l += 8) {
         const int *at = list + l;
@@ -188,7 +186,7 @@ _SPARSE = """\
         const real *w0 = weight@i@ + at[0] * @n@, *w1 = weight@i@ + at[1] * @n@, *w2 = weight@i@ + at[2] * @n@;
         const real *w3 = weight@i@ + at[3] * @n@, *w4 = weight@i@ + at[4] * @n@, *w5 = weight@i@ + at[5] * @n@;
         const real *w6 = weight@i@ + at[6] * @n@, *w7 = weight@i@ + at[7] * @n@;
-        for (int j = 0; j < @n@; j++) {
+        COLUMNS for (int j = 0; j < @n@; j++) {
             real s = y[j];
             s = v_fma(x0, w0[j], s);
             s = v_fma(x1, w1[j], s);
@@ -204,7 +202,7 @@ _SPARSE = """\
     for (; l < count; l++) {
         const real one = x[list[l]];
         const real *w = weight@i@ + list[l] * @n@;
-        for (int j = 0; j < @n@; j++) y[j] = v_fma(one, w[j], y[j]);
+        COLUMNS for (int j = 0; j < @n@; j++) y[j] = v_fma(one, w[j], y[j]);
     }
 """
 
@@ -231,7 +229,7 @@ def _run(net: Network, name: str, real: str) -> Iterator[str]:
     for i, layer in enumerate(net.layers):
         yield f"    real y{i}[{_padded(layer.outputs)}];\n    layer{i}({before}, y{i});\n"
         before = f"y{i}"
-    yield f"    for (int j = 0; j < {net.outputs}; j++) out[j] = {before}[j];\n}}\n\n"
+    yield f"    COLUMNS for (int j = 0; j < {net.outputs}; j++) out[j] = {before}[j];\n}}\n\n"
 
 
 def _self_test(net: Network, name: str, real: str) -> Iterator[str]:
@@ -330,6 +328,12 @@ typedef uint@bits@_t ivec;
 #define v_fma(a, b, c) __builtin_@fma@(a, b, c)
 #else
 #define v_fma(a, b, c) ((a) * (b) + (c))
+#endif
+/* Before a loop over columns. clang would write a short one out, one by one, before it thinks of vectors. */
+#ifdef __clang__
+#define COLUMNS _Pragma("clang loop unroll(disable)")
+#else
+#define COLUMNS
 #endif
 #define v_set(x) (x)
 #define v_zero() REAL(0)

@@ -306,8 +306,10 @@ class Network(Inside):
         ----------
         dtype : {"float32", "float64", "bfloat16", "int8"}, optional
             How weights are stored; by default as they are. The two small ones take half and a quarter of float32's bytes in
-            layers of more than 32 outputs (narrower ones stay float32, as do biases); arithmetic, inputs and outputs are
-            float32. int8 has one scale per output.
+            layers of more than 32 outputs (narrower ones stay float32, as do biases); inputs and outputs are float32.
+            bfloat16 is rounded weights alone, the arithmetic is float32's. int8 layers multiply whole numbers: weights in
+            127ths of the largest of their output, a sample's inputs to the layer in 127ths of the largest among them; of more
+            than 133,144 inputs they stay float32.
         sample : array_like, optional
             Inputs, (n, inputs), of the kind that will be asked: the plan's `report` then says the largest and the mean
             absolute difference between its answers and the network's.

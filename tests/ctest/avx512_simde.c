@@ -28,6 +28,17 @@ static inline void nnc_store_masked(void *p, unsigned mask, const void *v, int l
     for (int i = 0; i < lanes; i++)
         if (mask >> i & 1) memcpy((char *)p + (size_t)i * size, (const char *)v + (size_t)i * size, size);
 }
+static inline __m128i nnc_lowest_bytes(__m512i v) {
+    int32_t t[16];
+    int8_t bytes[16];
+    __m128i narrow;
+    memcpy(t, &v, sizeof(v));
+    for (int i = 0; i < 16; i++) bytes[i] = (int8_t)t[i];
+    memcpy(&narrow, bytes, sizeof(narrow));
+    return narrow;
+}
+#undef _mm512_cvtepi32_epi8
+#define _mm512_cvtepi32_epi8(v) nnc_lowest_bytes(v)
 #undef _mm512_maskz_loadu_ps
 #undef _mm512_maskz_loadu_pd
 #undef _mm512_mask_storeu_ps
@@ -37,8 +48,13 @@ static inline void nnc_store_masked(void *p, unsigned mask, const void *v, int l
 #define _mm512_mask_storeu_ps(p, mask, v) __extension__({ const __m512 v_ = (v); nnc_store_masked(p, mask, &v_, 16, 4); })
 #define _mm512_mask_storeu_pd(p, mask, v) __extension__({ const __m512d v_ = (v); nnc_store_masked(p, mask, &v_, 8, 8); })
 
+/* and what it names wrongly */
+#undef _mm512_madd_epi16
+#define _mm512_madd_epi16(a, b) simde_mm512_madd_epi16(a, b)
+
 #undef NNC_TARGET_BEGIN
 #undef NNC_TARGET_END
 #define NNC_TARGET_BEGIN(features)
 #define NNC_TARGET_END
+#define target(features) unused
 #include "isa/avx512.c"

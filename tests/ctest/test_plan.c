@@ -1,5 +1,6 @@
 /* test_plan.c: plans on every ISA that this machine has: one sample against many, with and without zeros among the
- * inputs, live against frozen, a plan against the one built again from what it holds; all bit for bit.
+ * inputs, live against frozen, a plan against the one built again from what it holds, int8 with and without a special
+ * instruction; all bit for bit.
  *
  *     cc -O2 -std=gnu11 -ffp-contract=off -Icsrc tests/ctest/test_plan.c csrc/(all).c csrc/isa/(all).c -lm -lpthread
  *     test_plan            exit code 1 and FAIL lines when something is off
@@ -81,8 +82,15 @@ static uint64_t check(const nnc_kernels *k, int storage, int which) {
     nnc_plan_build(k, storage, LAYERS, again, NULL, rebuilt);
     void *live = aligned(nnc_plan_bytes(k, NNC_FULL, LAYERS, layers, 1));
     nnc_plan_build(k, NNC_FULL, LAYERS, layers, parameters, live);
-    const nncore_plan *plans[] = {plan, rebuilt, storage == NNC_FULL ? live : plan};
-    for (int p = 0; p < 3; p++)
+    /* int8 by the instructions that every CPU with this ISA has, and by the quicker one where this CPU has it */
+    nnc_plan *plain = memcpy(aligned(plan->bytes), plan, (size_t)plan->bytes);
+    plain->int8 = k->int8[0];
+    const nncore_plan *plans[] = {plan, rebuilt, storage == NNC_FULL ? live : plan, &plain->head};
+    char *again_many = aligned(ROWS * outputs * size);
+    plain->head.run_many(&plain->head, ROWS, x, again_many, NULL);
+    if (memcmp(many, again_many, (size_t)(ROWS * outputs * size)) != 0 && failures++ < 40)
+        printf("FAIL %s %s network %d: two ways to the dot product differ\n", k->isa, storages[storage], which);
+    for (int p = 0; p < 4; p++)
         for (long i = 0; i < ROWS; i++) {
             memset(one, 0xFF, (size_t)(outputs * size));
             plans[p]->run(plans[p], x + i * inputs * size, one, NULL);

@@ -227,6 +227,21 @@ static void test_matvec(const nnc_kernels *kernels) {
         }
 }
 
+/* ---- copy ------------------------------------------------------------------------------------------------------------------------ */
+
+static void test_copy(const nnc_kernels *kernels) {
+    for (long rows = 1; rows <= 9; rows += 4)
+        for (long cols = 1; cols < 70; cols++) { /* compact rows: what one writes beyond its end, the next one overwrites */
+            fill(A, rows * (cols + 3) + 600, (uint64_t)cols);
+            poison(C, rows * cols + 300);
+            kernels->copy(rows, cols, A, cols + 3, C, cols);
+            for (long i = 0; i < rows; i++)
+                CHECK(!memcmp(C + i * cols * size, A + i * (cols + 3) * size, (size_t)(cols * size)), "%ld x %ld: row %ld differs", rows, cols, i);
+            const long beyond = rows * cols + kernels->lanes - 1;
+            for (long x = beyond; x < beyond + 200; x++) CHECK(is_poison(C + x * size), "%ld x %ld: wrote at %ld", rows, cols, x);
+        }
+}
+
 /* ---- hashes ------------------------------------------------------------------------------------------------------------------------ */
 
 static uint64_t fnv(const char *p, long n, uint64_t h) {
@@ -286,6 +301,8 @@ int main(int argc, char **argv) {
             test_ones(kernels);
             snprintf(where, sizeof(where), "%s %s matvec", kernels->isa, f64 ? "float64" : "float32");
             test_matvec(kernels);
+            snprintf(where, sizeof(where), "%s %s copy", kernels->isa, f64 ? "float64" : "float32");
+            test_copy(kernels);
             printf("%s %s: %s\n", kernels->isa, f64 ? "float64" : "float32", failures == before ? "good" : "FAILED");
         }
     free(A), free(B), free(C), free(P), free(a0), free(b0), free(want);
