@@ -14,7 +14,7 @@ from ._kernels cimport nnc_kernels
 cdef enum:
     SLAB = 128      # rows of weights read as they lie, at a time
     THIN = 8        # the same where few rows of X meet them: then reading is all there is to it, and pages count most
-    FEW = 4         # rows
+    FEW = 6         # rows
     TALL = 96       # rows of X that go by a packed block at a time, so that both stay in L2
 
 

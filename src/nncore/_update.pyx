@@ -57,17 +57,17 @@ cdef void small_update(Plan *p, const char *x, long x_row, long batch, Sink *sin
         else:
             k.matmul(l.inputs, n, batch, x, 1, x_row, l.dz, l.row, k.nr, g, n, 1, 0)
         if decays:  # of weights, not of biases
-            consume(p, sink, g, 1, l.inputs * n, l.offset, 0, 1)
+            consume(p, sink, g, 0, 1, l.inputs * n, l.offset, 0, 1)
         g += l.inputs * n * p.size
         if l.bias != NULL:
             k.matmul(1, n, batch, p.one, 0, 0, l.dz, l.row, k.nr, g, n, 1, 0)
             if decays:
-                consume(p, sink, g, 1, n, l.offset + l.inputs * n, 0, 0)
+                consume(p, sink, g, 0, 1, n, l.offset + l.inputs * n, 0, 0)
             g += n * p.size
         x = l.out
         x_row = l.row
     if not decays:
-        consume(p, sink, gradient_of(p, 0), 1, p.length, 0, 0, 0)
+        consume(p, sink, gradient_of(p, 0), 0, 1, p.length, 0, 0, 0)
 
 
 cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch, Sink *sink, long first, long last,
@@ -77,7 +77,7 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
         const nnc_kernels *k = p.k
         long size = p.size
         long n = l.outputs
-        long i, j, height, width, block, a_col, b_row, b_panel
+        long i, j, height, width, block, a_col, b_row, b_panel, g_row
         const char *a
         const char *b
         char *g = gradient_of(p, thread)
@@ -87,18 +87,19 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
         for i from first <= i < last by GRADIENT:
             height = last - i if last - i < GRADIENT else GRADIENT
             k.matmul(1, height, batch, l.dz, 1, l.row, x + i * size, x_row, k.nr, g, height, 1, 0)
-            consume(p, sink, g, 1, height, l.offset + i, height, 1)
+            consume(p, sink, g, 0, 1, height, l.offset + i, 0, 1)
         return
     block = GRADIENT // k.mr // k.nr * k.nr
     if packs_b and p.packed // batch // k.nr * k.nr < block:
         block = p.packed // batch // k.nr * k.nr
     for j from 0 <= j < n by block:
         width = n - j if n - j < block else block
+        g_row = width + k.nr if width * size % 1024 == 0 else width  # so that its rows do not meet in few sets of the cache
         b, b_row, b_panel = l.dz + j * size, l.row, k.nr
         if packs_b:
             b, b_row, b_panel = scratch_of(p, thread), k.nr, batch * k.nr
             k.pack(batch, width, l.dz + j * size, l.row, <void *>b)
-        height = GRADIENT // width // k.mr * k.mr
+        height = GRADIENT // g_row // k.mr * k.mr
         if packs_a and height > STRIP // batch:
             height = STRIP // batch // k.mr * k.mr
         if height < k.mr:
@@ -110,8 +111,8 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
             if packs_a and height * batch <= STRIP:
                 a, a_col = strip_of(p, thread), height
                 k.copy(batch, height, x + i * size, x_row, <void *>a, height)
-            k.matmul(height, width, batch, a, 1, a_col, b, b_row, b_panel, g, width, 1, 0)
-            consume(p, sink, g, height, width, l.offset + i * n + j, n, 1)
+            k.matmul(height, width, batch, a, 1, a_col, b, b_row, b_panel, g, g_row, 1, 0)
+            consume(p, sink, g, g_row, height, width, l.offset + i * n + j, n, 1)
 
 
 cdef void bias_update(Plan *p, Layer *l, long batch, Sink *sink, int thread) noexcept nogil:
@@ -122,16 +123,16 @@ cdef void bias_update(Plan *p, Layer *l, long batch, Sink *sink, int thread) noe
     for j from 0 <= j < l.outputs by GRADIENT:
         width = l.outputs - j if l.outputs - j < GRADIENT else GRADIENT
         p.k.matmul(1, width, batch, p.one, 0, 0, l.dz + j * p.size, l.row, p.k.nr, g, width, 1, 0)
-        consume(p, sink, g, 1, width, l.offset + l.inputs * l.outputs + j, width, 0)
+        consume(p, sink, g, 0, 1, width, l.offset + l.inputs * l.outputs + j, 0, 0)
 
 
-cdef inline void consume(Plan *p, Sink *sink, const char *g, long rows, long cols, long offset, long row,
+cdef inline void consume(Plan *p, Sink *sink, const char *g, long g_row, long rows, long cols, long offset, long row,
                          int decay) noexcept nogil:
-    # The block of gradient g (rows, cols), whole, belongs to parameters[offset + i*row + j].
+    # The block of gradient g (rows, cols), rows g_row apart, belongs to parameters[offset + i*row + j].
     cdef long i, at = offset * p.size
     if sink.optimizer >= 0:
-        p.k.update[sink.optimizer](rows, cols, g, cols, sink.parameters + at, sink.slot0 + at if sink.slot0 != NULL else NULL,
+        p.k.update[sink.optimizer](rows, cols, g, g_row, sink.parameters + at, sink.slot0 + at if sink.slot0 != NULL else NULL,
                                    sink.slot1 + at if sink.slot1 != NULL else NULL, row, sink.coef, decay, &sink.trouble)
     else:
         for i in range(rows):
-            memcpy(sink.gradient + at + i * row * p.size, g + i * cols * p.size, cols * p.size)
+            memcpy(sink.gradient + at + i * row * p.size, g + i * g_row * p.size, cols * p.size)
