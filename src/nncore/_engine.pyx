@@ -173,9 +173,8 @@ cdef void predict_team(void *context, int index, nnc_team *team) noexcept nogil:
         Plan *p = j.p
         int size = team_size(team)
         long room = p.rows // size, base = room * index
-        long at, end, rows, i, x_row, y_row
+        long at, end, rows, i, y_row
         long count
-        const char *x
         double total = 0
         const char *y
     part(j.samples, index, size, &at, &count)
@@ -188,11 +187,7 @@ cdef void predict_team(void *context, int index, nnc_team *team) noexcept nogil:
             output_gradient(p, base, rows, 0, False)
             memcpy(<double *>j.Y + at, p.row_loss + base, rows * sizeof(double))
         else:
-            x, x_row = j.X + at * j.X_row * p.size, j.X_row
-            if p.inputs * p.size % 1024 == 0 and rows > 6:  # rows that meet in few sets of the cache: into rows that do not
-                p.k.copy(rows, p.inputs, x, x_row, p.x + base * p.x_row * p.size, p.x_row)
-                x, x_row = p.x + base * p.x_row * p.size, p.x_row
-            forward(p, x, x_row, base, rows, False, 0, index)
+            forward(p, j.X + at * j.X_row * p.size, j.X_row, base, rows, False, 0, index)
             y_row = p.layers[p.count - 1].row
             y = p.layers[p.count - 1].y + base * y_row * p.size
             if y_row == p.outputs and y_row == j.Y_row:
