@@ -6,8 +6,7 @@
 
 enum {
     WIDE_BYTES = 32768,            /* of weights: a layer with more lies in panels */
-    WIDE_ROWS = 48,                /* rows taken through all layers at a time, if they fit: */
-    MANY_BYTES = NNCORE_STACK / 2, /* their two buffers, at most, so that they stay in L2 */
+    WIDE_ROWS = 96,                /* rows taken through all layers at a time, where there is room for them */
     DEPTH = 256,                   /* rows of weights that many samples go by at a time */
 };
 
@@ -183,6 +182,12 @@ int nnc_plan_layer_of(const nncore_plan *head, int i, void *weight, void *bias, 
     return s->storage == NNC_INT8;
 }
 
+/* Bytes that run_many works in, taking so many rows at a time: two buffers of floats, and what small weights want. */
+static int64_t many_bytes(const nnc_plan *plan, int64_t rows) {
+    const int64_t small = plan->deepest ? nnc_int8_bytes(rows, plan->deepest) + NNC_ALIGN : 0;
+    return 2 * (rows * plan->width * plan->k->itemsize + NNC_SLACK) + NNC_ALIGN + (small > plan->unpacked ? small : plan->unpacked);
+}
+
 static void run_many(const nncore_plan *head, int64_t n, const void *x, void *out, void *scratch);
 
 void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, const nnc_plan_layer *layers,
@@ -225,13 +230,11 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
     }
     plan->width = nnc_round_up(widest * k->itemsize + NNC_ALIGN, NNC_ALIGN) / k->itemsize;
     if (plan->width * k->itemsize % 1024 == 0) plan->width += NNC_ALIGN / k->itemsize;
-    const int64_t row = 2 * plan->width * k->itemsize;
-    plan->rows = MANY_BYTES / row < WIDE_ROWS ? MANY_BYTES / row / k->mr * k->mr : WIDE_ROWS;
-    if (plan->rows < k->mr) plan->rows = k->mr;
-    if (deepest) { /* rows of whole numbers have to find room on the stack beside those two */
-        const int64_t most = MANY_BYTES * 3 / 4 / nnc_int8_row(deepest);
-        if (plan->rows > most) plan->rows = most > 0 ? most : 1;
-    }
+    plan->unpacked = unpacked;
+    plan->deepest = deepest;
+    plan->rows = plan->stack_rows = WIDE_ROWS;
+    while (plan->stack_rows > 1 && many_bytes(plan, plan->stack_rows) > NNCORE_STACK)
+        plan->stack_rows -= plan->stack_rows > k->mr ? k->mr : 1;
     nncore_plan *head = &plan->head;
     head->abi = NNCORE_ABI;
     head->itemsize = k->itemsize;
@@ -239,9 +242,8 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
     head->outputs = layers[count - 1].outputs;
     head->bytes = at + NNC_SLACK;
     plan->int8 = k->int8[k->int8[1] != NULL && nnc_quick_dot()];
-    if (deepest) unpacked = nnc_int8_bytes(plan->rows, deepest) + NNC_ALIGN;
-    head->scratch = row + (deepest ? nnc_int8_bytes(1, deepest) : 0) + NNC_SLACK + NNC_ALIGN;
-    head->scratch_many = plan->rows * row + unpacked + 2 * NNC_SLACK + NNC_ALIGN;
+    head->scratch = 2 * plan->width * k->itemsize + (deepest ? nnc_int8_bytes(1, deepest) : 0) + NNC_SLACK + NNC_ALIGN;
+    head->scratch_many = many_bytes(plan, plan->rows);
     head->run = k->row;
     head->run_many = live ? NULL : run_many;
 }
@@ -284,15 +286,16 @@ static void run_many(const nncore_plan *head, int64_t n, const void *x_, void *o
     const nnc_plan *plan = (const nnc_plan *)head;
     const nnc_kernels *k = plan->k;
     const long size = k->itemsize;
-    char *memory = scratch ? scratch : __builtin_alloca((size_t)head->scratch_many);
+    const int64_t most = scratch ? plan->rows : plan->stack_rows;
+    char *memory = scratch ? scratch : __builtin_alloca((size_t)many_bytes(plan, most));
     memory = (char *)(((uintptr_t)memory + NNC_ALIGN - 1) & ~(uintptr_t)(NNC_ALIGN - 1));
-    char *buffers[2] = {memory, memory + plan->rows * plan->width * size + NNC_SLACK};
-    char *unpacked = buffers[1] + plan->rows * plan->width * size + NNC_SLACK;
+    char *buffers[2] = {memory, memory + most * plan->width * size + NNC_SLACK};
+    char *unpacked = buffers[1] + most * plan->width * size + NNC_SLACK;
     unpacked = (char *)(((uintptr_t)unpacked + NNC_ALIGN - 1) & ~(uintptr_t)(NNC_ALIGN - 1));
     const char *from = x_;
     char *out = out_;
     while (n > 0) {
-        const long rows = n < plan->rows ? (long)n : (long)plan->rows;
+        const long rows = n < most ? (long)n : (long)most;
         const char *x = from;
         long x_row = (long)head->inputs;
         for (int i = 0; i < plan->count; i++) {

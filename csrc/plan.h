@@ -45,7 +45,8 @@ typedef struct {
     const nnc_kernels *k;
     const char *base;                 /* where weights are: NULL for the plan itself, the parameters of a live plan */
     int64_t width;                    /* elements in a row of scratch: the widest layer, padded */
-    int64_t rows;                     /* rows that run_many takes through all layers at a time */
+    int64_t rows, stack_rows;         /* that run_many takes through all layers at a time, with scratch and without */
+    int64_t unpacked, deepest;        /* bytes for unpacked bfloat16; inputs of the deepest int8 layer; 0: has none */
     void (*int8)(const void *stage, const void *base, long rows, const void *x, long x_row, void *z, long z_row,
                  void *scratch);      /* one of k->int8 */
     int32_t count, reserved;

@@ -40,7 +40,7 @@ def twin(net, x):
         if layer.bias is not None:
             x = x + layer.bias
         if layer.activation == "relu":
-            x = np.where(0 > x, np.float32(0), x)
+            x = np.where(x < 0, np.float32(0), x)
     return x
 
 

@@ -56,6 +56,8 @@ cdef extern from *:
         const char *p = data_of(a), *q = data_of(b);
         return p + PyArray_NBYTES((PyArrayObject *)a) <= q || q + PyArray_NBYTES((PyArrayObject *)b) <= p;
     }
+    static inline int take_flag(char *flag) { return !__atomic_test_and_set(flag, __ATOMIC_ACQUIRE); }
+    static inline void give_flag(char *flag) { __atomic_clear(flag, __ATOMIC_RELEASE); }
     static inline Py_ssize_t rows_of(PyObject *array) { return PyArray_DIMS((PyArrayObject *)array)[0]; }
     """
     void set_vectorcall(PyTypeObject *type, Py_ssize_t offset)
@@ -64,6 +66,8 @@ cdef extern from *:
     bint is_matrix(PyObject *array, Py_ssize_t n) noexcept
     bint apart(PyObject *a, PyObject *b) noexcept
     void *data_of(PyObject *array) noexcept
+    bint take_flag(char *flag) noexcept
+    void give_flag(char *flag) noexcept
     Py_ssize_t rows_of(PyObject *array) noexcept
     Py_ssize_t PyVectorcall_NARGS(size_t nargs)
 
@@ -167,6 +171,17 @@ cdef class Predictor:
         self.plan = <const nncore_plan *>cnp.PyArray_DATA(memory)
         self.memory = memory
         self.report = Report(*report) if report else Report(self.storage, self.plan.bytes, float("nan"), float("nan"))
+
+    def __dealloc__(self):
+        PyMem_RawFree(self.spare)
+
+    cdef char *workspace(self, int64_t nbytes) noexcept:
+        # for whoever holds spare_taken; kept, so that the next call allocates nothing. NULL: then the stack serves, slowly.
+        if self.spare_bytes < nbytes:
+            PyMem_RawFree(self.spare)
+            self.spare = PyMem_RawMalloc(nbytes)
+            self.spare_bytes = nbytes if self.spare != NULL else 0
+        return <char *>self.spare
 
     def compare(self, X, Y):
         """Set `report` by the answers Y of another plan or network to the samples X; returns it."""
@@ -384,15 +399,16 @@ cdef int many_samples(Predictor self, int64_t n, const void *x, void *out) excep
     if team < 1:
         team = 1
     job.plan, job.n, job.x, job.out, job.scratch = self.plan, n, <const char *>x, <char *>out, NULL
-    if self.plan.scratch_many > NNCORE_STACK:
-        job.scratch = <char *>room(self.plan.scratch_many * team)
+    cdef bint wide = self.plan.scratch_many > NNCORE_STACK and take_flag(&self.spare_taken)
+    if wide:
+        job.scratch = self.workspace(self.plan.scratch_many * team)
     if work < WORTH_RELEASING:
         self.plan.run_many(self.plan, n, x, out, job.scratch)
     else:
         with nogil:
             parallel(team, many_team, &job)
-    if job.scratch != NULL:
-        PyMem_RawFree(job.scratch)
+    if wide:
+        give_flag(&self.spare_taken)
     return 0
 
 

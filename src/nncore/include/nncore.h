@@ -37,7 +37,8 @@ struct nncore_plan {                  /* read only */
      * the stack, which is allowed up to NNCORE_STACK. x may be out. */
     void (*run)(const nncore_plan *plan, const void *x, void *out, void *scratch);
 
-    /* out (n, outputs) = network(x (n, inputs)), rows back to back. scratch: scratch_many bytes, likewise. Row i has
+    /* out (n, outputs) = network(x (n, inputs)), rows back to back. scratch: scratch_many bytes, or NULL: from the
+     * stack, where a wide network has room for few rows at a time, and is slower for it. Row i has
      * the same bits as run gives for it. x may not be out. */
     void (*run_many)(const nncore_plan *plan, int64_t n, const void *x, void *out, void *scratch);
 };
