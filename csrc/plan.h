@@ -74,6 +74,9 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
  * whether scale was written. Not for a live plan. */
 int nnc_plan_layer_of(const nncore_plan *plan, int i, void *weight, void *bias, float *scale);
 
+/* The most samples for which run_many needs no scratch to be as quick as it can be. */
+static inline int64_t nnc_plan_stack_rows(const nncore_plan *plan) { return ((const nnc_plan *)plan)->stack_rows; }
+
 static inline int64_t nnc_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 /* Scratch of an int8 layer: a unit per row, then rows of whole numbers, in parts of nnc_int8_row bytes. */

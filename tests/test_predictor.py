@@ -352,3 +352,23 @@ def test_with_out_nothing_is_allocated(tmp_path):
     env = dict(os.environ, LD_PRELOAD=str(library), PYTHONMALLOC="malloc", PYTHONPATH=os.pathsep.join(sys.path))
     run = subprocess.run([sys.executable, "-c", COUNTING], env=env, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_a_wide_plan_serves_many_callers_at_once():
+    """One of them has the kept workspace, the others the stack: the bits are the same."""
+    net = nn.Network([700, 900, 3], seed=0)
+    predict, X = net.freeze(), np.random.RandomState(0).standard_normal((200, 700)).astype(np.float32)
+    want, wrong = net.predict(X).tobytes(), []
+
+    def work():
+        out = np.empty((200, 3), np.float32)
+        for _ in range(10):
+            if predict(X, out).tobytes() != want:
+                wrong.append(1)
+
+    team = [threading.Thread(target=work) for _ in range(4)]
+    for thread in team:
+        thread.start()
+    for thread in team:
+        thread.join()
+    assert not wrong

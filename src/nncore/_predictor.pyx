@@ -6,6 +6,8 @@ a) The plan is C's (csrc/plan.h). What stands here is the border: checks with th
 b) Python calls an object through its type's tp_call, with a tuple made for each call, unless the type has a vectorcall
    slot. Cython writes the first; `answer` below is the second, put in its slot when the module is loaded.
 c) With `out` nothing is allocated and nothing converted. A plan is never written, so threads share it without a lock.
+d) Many samples through a wide network want more room than the stack should give: the first such call makes a workspace, which
+   is kept. One call at a time has it (an atomic flag, nobody waits); others make do with the stack.
 """
 
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
@@ -26,7 +28,8 @@ cimport numpy as cnp
 from . import _kernels, checks
 from ._arena import aligned
 from ._kernels cimport (NNC_BFLOAT16, NNC_FLOAT32, NNC_FLOAT64, NNC_FULL, NNC_INT8, default_threads, kernels,
-                        nnc_kernels, nnc_plan_layer, nnc_team, parallel, plan_build, plan_bytes, plan_layer, team_size)
+                        nnc_kernels, nnc_plan_layer, nnc_team, parallel, plan_build, plan_bytes, plan_layer, plan_stack_rows,
+                        team_size)
 
 cnp.import_array()
 
@@ -399,7 +402,8 @@ cdef int many_samples(Predictor self, int64_t n, const void *x, void *out) excep
     if team < 1:
         team = 1
     job.plan, job.n, job.x, job.out, job.scratch = self.plan, n, <const char *>x, <char *>out, NULL
-    cdef bint wide = self.plan.scratch_many > NNCORE_STACK and take_flag(&self.spare_taken)
+    cdef bint wide = (self.plan.scratch_many > NNCORE_STACK and n > plan_stack_rows(self.plan)
+                      and take_flag(&self.spare_taken))
     if wide:
         job.scratch = self.workspace(self.plan.scratch_many * team)
     if work < WORTH_RELEASING:
