@@ -1,7 +1,7 @@
 """The order of the house: who may include or import whom, read from the files' own lines.
 
 C lists -> tiles -> instruction sets -> table -> _kernels -> _product -> _forward, _backward, _update (never each other) ->
-_engine, _predictor -> network -> __init__. A file may use what stands below it and nothing beside or above it.
+_team -> _engine, _predictor -> network -> __init__. A file may use what stands below it and nothing beside or above it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ FLOORS = [
     {"_arena", "initializers", "optimizers", "progress", "metrics", "parameter_names", "drawing"},
     {"_product"},
     {"_forward", "_backward", "_update", "layers", "gradients", "datasets"},
-    {"_engine", "_jacobian"},
+    {"_team", "_jacobian"},
+    {"_engine"},
     {"_predictor", "_trace", "inside", "loss_at"},
     {"network", "trace", "numeric", "search"},
     {"trainer", "formats"},

@@ -1,0 +1,37 @@
+from libc.stdint cimport int32_t, int64_t, uint64_t
+
+from ._arena cimport Plan
+from ._kernels cimport nnc_team
+from ._update cimport Sink
+
+# What a call works on: shared by the team.
+cdef struct Job:
+    Plan *p
+    const char *X               # (samples, inputs)
+    long X_row
+    const char *T               # (samples, outputs) dense targets, or NULL
+    const int32_t *labels       # (samples,) class labels, or NULL
+    const int64_t *order        # the order of samples, or NULL
+    long start, samples, batch  # first sample of the stretch, samples in all, samples a step
+    long steps                  # at most, in this stretch
+    double factor               # 1, or 1 / outputs: what the loss's reduction divides by besides rows
+    bint by_rows                # and whether it divides by rows
+    # training
+    int optimizer
+    const double *hyper
+    double carry[8]             # of the optimizer
+    uint64_t dropout_key        # 0: no dropout
+    int64_t step                # steps so far in the trainer's life
+    Sink sink
+    # results
+    long done                   # steps finished
+    long seen                   # samples in them
+    double loss_sum             # of all their rows, unscaled
+    double last_loss            # of the last step
+    bint failed                 # the loss was not finite
+    # prediction
+    char *Y                     # (samples, outputs)
+    long Y_row
+
+cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil
+cdef void predict_team(void *context, int index, nnc_team *team) noexcept nogil

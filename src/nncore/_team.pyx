@@ -1,0 +1,147 @@
+"""The program that every thread of a team runs: a stretch of training steps, or its share of predictions.
+
+Design:
+a) In a step each thread takes rows of the batch through forward, loss and backward, then rows of every weight through update, with
+   two barriers. The loss's sum and the step's coefficients are computed by every thread alike, which is cheaper than a third
+   barrier and gives the same bits.
+b) A loss that is not finite stops before the update, so the weights are those of the last finished step.
+"""
+
+from libc.math cimport isfinite
+from libc.string cimport memcpy, memset
+
+from ._backward cimport backward, output_gradient
+from ._forward cimport forward
+from ._kernels cimport barrier, nnc_mix, nnc_prefetch, optimizer_prepare, team_size
+from ._update cimport update
+
+cdef enum:
+    AHEAD = 8  # rows that the gathering of a batch looks ahead
+
+
+cdef inline void part(long rows, int index, int size, long *first, long *count) noexcept nogil:
+    # which of `rows` thread `index` of `size` takes
+    first[0] = rows * index // size
+    count[0] = rows * (index + 1) // size - first[0]
+
+
+cdef inline void copy_row(char *to, const char *source, long nbytes) noexcept nogil:
+    # memcpy, without the call for the short rows of small nets
+    cdef long i = 0
+    if nbytes > 128:
+        memcpy(to, source, nbytes)
+        return
+    while i + 8 <= nbytes:
+        memcpy(to + i, source + i, 8)
+        i += 8
+    if i < nbytes:
+        memcpy(to + i, source + i, 4)
+
+
+cdef void gather(Job *j, long at, long first, long rows) noexcept nogil:
+    # rows first..first+rows of the batch that starts at sample `at`: x and t of the plan from X and T or labels
+    cdef:
+        Plan *p = j.p
+        long i, s
+        char *x = p.x + first * p.x_row * p.size
+        char *t = p.t + first * p.t_row * p.size
+        long x_bytes = p.inputs * p.size, t_bytes = p.outputs * p.size
+    for i in range(at + first, at + first + rows):
+        s = j.order[i] if j.order != NULL else i
+        if j.order != NULL and i + AHEAD < j.samples:  # also of the next batch: shuffled rows are where no prefetcher looks
+            nnc_prefetch(j.X + j.order[i + AHEAD] * j.X_row * p.size, x_bytes if x_bytes < 256 else 256)
+        copy_row(x, j.X + s * j.X_row * p.size, x_bytes)
+        if j.T != NULL:
+            copy_row(t, j.T + s * t_bytes, t_bytes)
+        elif j.labels != NULL:
+            memset(t, 0, p.outputs * p.size)
+            memcpy(t + j.labels[s] * p.size, p.one, p.size)
+        x += p.x_row * p.size
+        t += p.t_row * p.size
+
+
+cdef double sum_of_rows(Plan *p, long rows) noexcept nogil:
+    cdef:
+        double total = 0
+        long i
+    for i in range(rows):
+        total += p.row_loss[i]
+    return total
+
+
+cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
+    cdef:
+        Job *j = <Job *>context
+        Plan *p = j.p
+        int size = team_size(team)
+        long step, at = j.start, rows, first, count, seen = 0
+        double loss_sum = 0, batch_loss = 0, scale
+        double carry[8]
+        double coef[8]
+        Sink sink = j.sink
+        uint64_t key
+        bint failed = False
+    memcpy(carry, j.carry, sizeof(carry))
+    step = 0
+    while step < j.steps and at < j.samples:
+        rows = j.samples - at if j.samples - at < j.batch else j.batch
+        scale = j.factor / rows if j.by_rows else j.factor
+        key = nnc_mix(j.dropout_key + <uint64_t>(j.step + step)) | 1 if j.dropout_key != 0 else 0
+        part(rows, index, size, &first, &count)
+        gather(j, at, first, count)
+        forward(p, p.x + first * p.x_row * p.size, p.x_row, first, count, p.linked, key, index)
+        output_gradient(p, first, count, scale, True)
+        backward(p, first, count, key, index)
+        barrier(team)
+        batch_loss = sum_of_rows(p, rows)
+        if not isfinite(batch_loss):
+            failed = True
+            break
+        if j.optimizer >= 0:
+            optimizer_prepare(j.optimizer, j.hyper, carry, coef)
+            sink.coef = coef
+        update(p, p.x, p.x_row, rows, &sink, index, size)
+        loss_sum += batch_loss
+        batch_loss *= scale
+        at += rows
+        seen += rows
+        step += 1
+        barrier(team)
+        if sink.trouble:
+            j.sink.trouble = 1
+    if index == 0:
+        memcpy(j.carry, carry, sizeof(carry))
+        j.done, j.seen, j.loss_sum, j.last_loss, j.failed = step, seen, loss_sum, batch_loss, failed
+
+
+cdef void predict_team(void *context, int index, nnc_team *team) noexcept nogil:
+    # Y = network(X), and the loss of each row where there are targets. Each thread works through its own samples in batches that
+    # fit its share of the workspace.
+    cdef:
+        Job *j = <Job *>context
+        Plan *p = j.p
+        int size = team_size(team)
+        long room = p.rows // size, base = room * index
+        long at, end, rows, i, y_row
+        long count
+        double total = 0
+        const char *y
+    part(j.samples, index, size, &at, &count)
+    end = at + count
+    while at < end:
+        rows = end - at if end - at < room else room
+        if j.T != NULL or j.labels != NULL:
+            gather(j, at - base, base, rows)
+            forward(p, p.x + base * p.x_row * p.size, p.x_row, base, rows, p.linked, 0, index)
+            output_gradient(p, base, rows, 0, False)
+            memcpy(<double *>j.Y + at, p.row_loss + base, rows * sizeof(double))
+        else:
+            forward(p, j.X + at * j.X_row * p.size, j.X_row, base, rows, False, 0, index)
+            y_row = p.layers[p.count - 1].row
+            y = p.layers[p.count - 1].y + base * y_row * p.size
+            if y_row == p.outputs and y_row == j.Y_row:
+                memcpy(j.Y + at * y_row * p.size, y, rows * y_row * p.size)
+            else:
+                for i in range(rows):
+                    copy_row(j.Y + (at + i) * j.Y_row * p.size, y + i * y_row * p.size, p.outputs * p.size)
+        at += rows
