@@ -23,8 +23,16 @@ def best_rival(row):
     return min(others.items(), key=lambda item: item[1]) if others else None
 
 
-def table_of(record, table):
-    """The lines of one table, and a sentence for each row where nncore is not ahead."""
+def operations(row):
+    """Multiplications and additions of a step or call in the layers' products; the first layer needs no dX."""
+    sizes = [int(size) for size in row["net"].split("-")]
+    products = [a * b for a, b in zip(sizes, sizes[1:], strict=False)]
+    rows = row["batch"]
+    return 2 * rows * (3 * sum(products) - products[0] if row["table"] == "train" else sum(products))
+
+
+def table_of(record, table, peak=None):
+    """The lines of one table, and a sentence for each row where nncore is not ahead. peak: operations a second of a core."""
     rows = [row for row in record["rows"] if row["table"] == table]
     order = {w.key: i for i, w in enumerate(WORKLOADS)}
     rows.sort(key=lambda row: order.get(row["key"], len(order)))
@@ -35,6 +43,7 @@ def table_of(record, table):
         + "nncore | "
         + " | ".join(LABELS.get(n, n) for n in names)
         + " | nncore / best rival | goal |"
+        + (" of the peak |" if peak else "")
     ]
     lines.append("|---" * (lines[0].count("|") - 1) + "|")
     behind = []
@@ -50,6 +59,7 @@ def table_of(record, table):
             found = row["results"].get(name)
             cells.append(f"{shown(found['median'])} ± {shown((found['q3'] - found['q1']) / 2)}" if found else "")
         cells += [f"{ratio:.2f}" if ratio >= 0.095 else f"{ratio:.3f}", f"{row['target']:g}"]
+        cells += [f"{operations(row) / mine['median'] / peak:.0%}"] if peak else []
         lines.append("| " + " | ".join(cells) + " |")
         if ratio >= 1:
             behind.append(
@@ -59,7 +69,7 @@ def table_of(record, table):
     return lines, behind
 
 
-def section(name, record):
+def section(name, record, peak=None):
     m = record["machine"]
     threads = (
         "one thread, pinned to one CPU"
@@ -75,9 +85,15 @@ def section(name, record):
         f"Record: `bench/results/{name}.json`.",
         "",
     ]
+    if peak:
+        lines += [
+            f"Of the peak: the operations of the layers' products in nncore's time, as a share of {record['threads']} x "
+            f"{peak / 1e9:.0f} GFLOP/s, what a core does at most. Activations, losses and the optimizer come on top.",
+            "",
+        ]
     for table, title in TABLES.items():
         if any(row["table"] == table for row in record["rows"]):
-            found, behind = table_of(record, table)
+            found, behind = table_of(record, table, peak and peak * record["threads"])
             lines += [f"### {title}", "", *found, ""]
             lines += ["nncore is ahead in every row." if not behind else "nncore is **not** ahead here:", ""]
             lines += [*(f"- {sentence}" for sentence in behind), ""] if behind else []
@@ -95,19 +111,20 @@ def write():
         "`bench/rivals`); its answer is checked against float64 before anything is timed. Each runs in its own "
         "process, pinned, and all are measured in turn in many short rounds; a figure is the median of the rounds ± "
         "half the distance between their quartiles. A training round starts from fresh weights. The goal is the ratio "
-        "that the project has set itself.",
+        "that the project has set itself, from measurements on a machine with AVX-512.",
         "",
         "`python -m bench` repeats all of it on your machine, `python -m bench train 8-32-32-1 batch=32` one row.",
         "",
     ]
-    for path in sorted(RESULTS.glob("*.json")):
-        record = json.loads(path.read_text())
+    records = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    peaks = {(r["machine"]["cpu"], r["machine"]["isa"]): r["peak"] for r in records.values() if r.get("kind") == "grid"}
+    for name, record in records.items():
         if record.get("kind") == "rivals":
-            lines += section(path.stem, record)
+            lines += section(name, record, peaks.get((record["machine"]["cpu"], record["machine"]["isa"])))
         elif record.get("kind") == "grid":
             from .grid import section as grid_section
 
-            lines += grid_section(path.stem, record)
+            lines += grid_section(name, record)
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text("\n".join(lines).rstrip() + "\n")
     return PAGE

@@ -6,6 +6,7 @@
 
 enum {
     WIDE_BYTES = 32768,            /* of weights: a layer with more lies in panels */
+    FAR_BYTES = 16 << 20,          /* of a plan that no cache holds: every reading of it is to serve many rows */
     WIDE_ROWS = 96,                /* rows taken through all layers at a time, where there is room for them */
     DEPTH = 256,                   /* rows of weights that many samples go by at a time */
 };
@@ -235,6 +236,7 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
     plan->rows = plan->stack_rows = WIDE_ROWS;
     while (plan->stack_rows > 1 && many_bytes(plan, plan->stack_rows) > NNCORE_STACK)
         plan->stack_rows -= plan->stack_rows > k->mr ? k->mr : 1;
+    if (at < FAR_BYTES) plan->rows = plan->stack_rows; /* few rows stay in L2, and the weights are not far */
     nncore_plan *head = &plan->head;
     head->abi = NNCORE_ABI;
     head->itemsize = k->itemsize;

@@ -1,4 +1,4 @@
-"""nncore: Trainer.fit, Network.predict, and the frozen Predictor for one sample."""
+"""nncore: Trainer.fit, and the frozen Predictor, as the other libraries' sessions and compiled functions are frozen."""
 
 import numpy as np
 
@@ -49,9 +49,8 @@ def training(problem, threads):
 
 
 def predicting(problem, threads):
-    net = network(problem)
-    out = np.empty((len(problem.X), net.outputs), np.float32)
-    return "predict(X, out)", {"predict": net.predict, "X": problem.X, "out": out, "answer": lambda: out}
+    out = np.empty((len(problem.X), problem.workload.sizes[-1]), np.float32)
+    return "predict(X, out)", {"predict": network(problem).freeze(), "X": problem.X, "out": out, "answer": lambda: out}
 
 
 def single(problem, threads):
