@@ -237,6 +237,11 @@ def main():
     if options.save:
         path = ROOT / "bench" / "results" / f"{options.save}.json"
         path.parent.mkdir(exist_ok=True)
+        if path.exists():  # cells that were measured now replace those of the same place
+            fresh = {(c["width"], c["batch"]) for c in record["cells"]}
+            before = json.loads(path.read_text())["cells"]
+            record["cells"] += [c for c in before if (c["width"], c["batch"]) not in fresh]
+            record["cells"].sort(key=lambda c: (c["width"], c["batch"]))
         path.write_text(json.dumps(record) + "\n")
         picture(record, ROOT / "docs" / "images" / f"{options.save}.svg")
 

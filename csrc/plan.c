@@ -262,9 +262,10 @@ static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const c
         plan->int8(s, plan, rows, x, x_row, z, z_row, scratch);
         return;
     }
-    if (in_panels(k, s)) { /* cut so that a panel stays in L1 while all rows go by */
-        for (long p = 0; p < depth; p += DEPTH)
-            k->matmul(rows, n, depth - p < DEPTH ? depth - p : DEPTH, x + p * size, x_row, 1, w + p * s->row, k->nr,
+    if (in_panels(k, s)) { /* cut so that a panel stays in L1 while all rows go by; with few rows reading it is all there is to do */
+        const long cut = rows <= 2 * k->mr ? depth : DEPTH;
+        for (long p = 0; p < depth; p += cut)
+            k->matmul(rows, n, depth - p < cut ? depth - p : cut, x + p * size, x_row, 1, w + p * s->row, k->nr,
                       s->panel / size, z, z_row, 1, p > 0);
         return;
     }

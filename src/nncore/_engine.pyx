@@ -29,6 +29,7 @@ cdef double WORTH_A_THREAD = 2e6    # multiplications per thread that certainly 
 cdef double WORTH_A_TRIAL = 2e5     # below which a thread is not even tried: waking and waiting for it cost more
 cdef double TELLING = 0.002         # seconds that a stretch must last to say something about its number of threads
 cdef enum:
+    LOOK_FIRST = 10                 # stretches after which one thread is tried where more are sure to pay by the work
     LOOK_AGAIN = 50                 # stretches, about a second, after which the slower number of threads is timed again
 
 
@@ -99,6 +100,8 @@ cdef class Engine(Arena):
         if self.pace[0] == 0 and self.pace[1] == 0:
             return guess
         if self.pace[0] == 0 or self.pace[1] == 0:
+            if guess > 1 and self.stretches < LOOK_FIRST:
+                return guess
             return 1 if self.pace[0] == 0 else most
         slower = 1 if self.pace[0] < self.pace[1] else 0
         if self.stretches % LOOK_AGAIN == 0 and self.pace[slower] < 2 * self.pace[1 - slower]:
