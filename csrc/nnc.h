@@ -109,6 +109,8 @@ typedef struct nnc_kernels {
     int accumulators; /* vectors that a tile may hold in registers */
     /* One sample through a plan that was built for this table (plan.h): nncore_plan.run. */
     void (*row)(const struct nncore_plan *plan, const void *x, void *out, void *scratch);
+    /* Chooses the functions by which `row` takes a stage of a plan whose shape is known. */
+    void (*row_choose)(void *stage);
     /* dst (rows, vecs * lanes) = a group of a plan's bfloat16 weights, src_row bytes apart, as numbers. */
     void (*row_unpack)(long rows, int vecs, const void *src, long src_row, void *dst);
     /* z (rows, outputs) = x (rows, inputs) W for a layer of int8 weights (plan.h), not for float64. [1] takes an instruction

@@ -203,6 +203,7 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
         const nnc_plan_layer *layer = &layers[i];
         nnc_stage *s = &plan->stages[i];
         *s = shape_of(k, storage, layer, live);
+        k->row_choose(s);
         s->bias_in_plan = !(live && layer->bias);
         s->bias = s->bias_in_plan ? take(&at, padded(k, s->outputs)) : (const char *)layer->bias - (const char *)base;
         if (s->bias_in_plan)
@@ -211,6 +212,7 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
                             layer->bias && j < s->outputs ? element(k, layer->bias, j) : -0.0);
         if (live) {
             s->weight = (const char *)layer->weight - (const char *)base;
+            s->streams = s->chains == 1 && s->inputs * s->outputs * k->itemsize > WIDE_BYTES;
         } else {
             s->scale = s->storage == NNC_INT8 ? take(&at, padded(k, s->outputs)) : 0;
             s->weight = take(&at, weight_bytes(k, s));

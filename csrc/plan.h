@@ -24,8 +24,14 @@ enum {
     NNC_ROW_VECS = 8,                 /* vectors of outputs in a group, at most: enough to hide the latency of FMA */
     NNC_LISTED = 2048,                /* rows of weights in a list of those to visit, at most */
     NNC_AHEAD = 1024,                 /* bytes of small weights to ask for ahead: the CPU's own prefetch ends at each page */
+    NNC_ROWS_AHEAD = 4,               /* listed rows of weights to ask for ahead, which no CPU can foresee */
     NNC_INT8_INPUTS = 133144,         /* most for int8: 127 * 127 times as many fits 32 bits; beyond, float32 stays */
 };
+
+/* z (outputs of a group) = x (k) W, or += with add (kernels/row.h); and z = f(z + bias). */
+typedef void (*nnc_row_tile)(long k, const void *x, const char *w, long w_row, long w_panel, void *z, int add,
+                             const int32_t *list, long count);
+typedef void (*nnc_row_finish)(long cols, void *z, const void *bias, double parameter);
 
 typedef struct {
     int64_t inputs, outputs;
@@ -35,9 +41,12 @@ typedef struct {
     int32_t vecs, groups, last_vecs;  /* vectors in a group, groups, vectors in the last one */
     int32_t chains, activation, storage, rowwise;
     int32_t bias_in_plan;
+    int32_t streams;                  /* live weights of more than L1: row by row */
     int32_t scan;                     /* look for zeros among the inputs: they are likely, and may be skipped */
     int32_t zero_sign;                /* skipping may turn +0 into -0 and that would show: see row.h */
     double parameter;                 /* of the activation */
+    nnc_row_tile tile[2], last_tile[2]; /* of one sample: for each group but the last, and for that; [1]: listed rows only */
+    nnc_row_finish finish;
 } nnc_stage;
 
 typedef struct {
@@ -54,6 +63,11 @@ typedef struct {
 } nnc_plan;
 
 /* A layer as the builder is told of it. bias may be NULL. */
+/* z (outputs of a group) = x (k) W, or += with add (kernels/row.h); and z = f(z + bias). */
+typedef void (*nnc_row_tile)(long k, const void *x, const char *w, long w_row, long w_panel, void *z, int add,
+                             const int32_t *list, long count);
+typedef void (*nnc_row_finish)(long cols, void *z, const void *bias, double parameter);
+
 typedef struct {
     int64_t inputs, outputs;
     int activation;
@@ -79,10 +93,11 @@ static inline int64_t nnc_plan_stack_rows(const nncore_plan *plan) { return ((co
 
 static inline int64_t nnc_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-/* Scratch of an int8 layer: a unit per row, then rows of whole numbers, in parts of nnc_int8_row bytes. */
+/* Scratch of an int8 layer: 8 bytes per row of what turns its sums into numbers, then rows of whole numbers, in parts
+ * of nnc_int8_row bytes. */
 static inline int64_t nnc_int8_row(int64_t bytes) { return nnc_round_up(bytes, NNC_ALIGN); }
 static inline int64_t nnc_int8_bytes(int64_t rows, int64_t inputs) {
-    return nnc_int8_row(rows * 4) + rows * nnc_int8_row(inputs) + NNC_ALIGN;
+    return nnc_int8_row(rows * 8) + rows * nnc_int8_row(inputs) + NNC_ALIGN;
 }
 
 #endif

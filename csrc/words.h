@@ -19,6 +19,7 @@
  *     q_dot_up(sum, x, w)  the same where no byte of x is negative
  *     q_narrow(p, i)     the lowest byte of each lane of ivec i to LANES bytes at p
  * and may define
+ *     NNC_DOT_FALLS_SHORT  where q_dot's sum is short of the truth by the sizes of x's negative bytes
  *     q_dot_quick, q_dot_up_quick  the same by an instruction that only some CPUs with this ISA have (nnc_quick_dot);
  *                        functions that use them are NNC_QUICK, an attribute
  *     v_list_nonzero(v, p, list)  the places p + i of the lanes i whose bits are not all zero, in order, to list (which has room for

@@ -118,6 +118,7 @@
 #undef ROW_ROWWISE
 #undef ROW_NAME
 #undef v_list_nonzero
+#undef NNC_DOT_FALLS_SHORT
 #undef q_dot
 #undef q_dot_up
 #undef q_dot_quick

@@ -97,6 +97,23 @@ def test_a_prediction_is_the_same_prediction(dtype):
     assert wide[0, :2].tobytes() == want[0].tobytes() and not wide[:, 2:].any() and not wide[1:].any()
 
 
+@pytest.mark.parametrize("sizes", [[3, 5, 2], [90, 131, 1, 4], [130, 300, 257]])  # the last read their weights row by row
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_one_row_is_one_sample(sizes, dtype):
+    net = nn.Network(sizes, hidden="tanh", seed=5, dtype=dtype)
+    x = data(4, sizes[0], dtype)
+    want, frozen = net.predict(slow(x)), net.freeze()
+    outputs = sizes[-1]
+    for i in range(4):
+        for shape, sample in (((1, outputs), x[i : i + 1]), ((outputs,), x[i])):
+            for predict in (net.predict, frozen):
+                out = np.empty(shape, dtype)
+                assert predict(sample, out) is out
+                got = predict(sample)
+                assert got.shape == shape
+                assert got.tobytes() == out.tobytes() == want[i].tobytes()
+
+
 @pytest.mark.parametrize("which", ["nan in x", "columns", "no rows", "masked"])
 def test_a_refused_prediction_leaves_out_as_it_was(which):
     net, x = network(), data(4, 3)

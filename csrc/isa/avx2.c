@@ -37,10 +37,14 @@ static inline __attribute__((always_inline)) int nnc_avx2_list64(__m256d v, int3
     return nnc_avx2_list(_mm256_movemask_pd((__m256d)zero) ^ 15, p, list);
 }
 
-/* q_dot: |x| is 0..127 and so fits the unsigned side; x's signs go to w. Two products make at most 2 * 127 * 127, which
- * fits 16 bits. */
+/* q_dot: |x| is 0..127 and so fits the unsigned side. Where x is negative, w takes its sign in one quick step, as
+ * ~w = -w - 1: then |x| is missing. Two products make at most 2 * 127 * 128, which fits 16 bits. */
 static inline __attribute__((always_inline)) __m256i nnc_avx2_dot(__m256i sum, __m256i x, __m256i w) {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1)));
+}
+static inline __attribute__((always_inline)) __m256i nnc_avx2_dot_signed(__m256i sum, __m256i x, __m256i w) {
+    const __m256i negative = _mm256_cmpgt_epi8(_mm256_setzero_si256(), x);
+    return nnc_avx2_dot(sum, _mm256_abs_epi8(x), _mm256_xor_si256(w, negative));
 }
 static inline __attribute__((always_inline)) void nnc_avx2_narrow(void *p, __m256i v) {
     const __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
@@ -48,8 +52,8 @@ static inline __attribute__((always_inline)) void nnc_avx2_narrow(void *p, __m25
 }
 
 #define NNC_REAL 32
-#define q_dot(sum, x, w)                                                                                               \
-    nnc_avx2_dot((__m256i)(sum), _mm256_abs_epi8((__m256i)(x)), _mm256_sign_epi8((__m256i)(w), (__m256i)(x)))
+#define NNC_DOT_FALLS_SHORT
+#define q_dot(sum, x, w) nnc_avx2_dot_signed((__m256i)(sum), (__m256i)(x), (__m256i)(w))
 #define q_dot_up(sum, x, w) nnc_avx2_dot((__m256i)(sum), (__m256i)(x), (__m256i)(w))
 #define q_narrow(p, i) nnc_avx2_narrow(p, (__m256i)(i))
 #define v_list_nonzero nnc_avx2_list32

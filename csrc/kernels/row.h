@@ -33,6 +33,12 @@ INLINE void FN(row_weights)(const int V, const int storage, const char *q, long 
 #endif
 }
 
+/* Asks for the row of weights at q, into L1. */
+INLINE void FN(row_ask)(const int V, const int storage, const char *q, long panel) {
+    const int bytes = storage == NNC_FULL ? V * VBYTES : V / 2 * VBYTES, piece = storage == NNC_FULL ? NR_VECS * VBYTES : bytes;
+    UNROLL for (int b = 0; b < bytes; b += 64) __builtin_prefetch(q + b / piece * panel + b % piece);
+}
+
 /* ---- the tile --------------------------------------------------------------------------------------------------- */
 
 /* z (V vectors) = x (k) W (k, V vectors), or += with add (S == 1 only). W's rows are w_row bytes apart, its panels of
@@ -52,9 +58,10 @@ INLINE void FN(row_tile)(const int V, const int S, const int storage, const int 
         if (listed) {
             q = w + list[i] * w_row;
             xs = x + list[i];
+            if (S == 1) FN(row_ask)(V, storage, w + list[i + NNC_ROWS_AHEAD] * w_row, w_panel);
+        } else if (storage == NNC_BFLOAT16) {
+            FN(row_ask)(V, storage, q + NNC_AHEAD, w_panel);
         }
-        if (storage == NNC_BFLOAT16)
-            UNROLL for (int b = 0; b < V / 2 * VBYTES; b += 64) __builtin_prefetch(q + b + NNC_AHEAD);
         UNROLL for (int s = 0; s < S; s++) {
             const vec one = v_set(xs[s]);
             FN(row_weights)(V, storage, q + s * w_row, w_panel, column);
@@ -79,8 +86,7 @@ INLINE void FN(row_tile)(const int V, const int S, const int storage, const int 
 }
 
 #define ROW_ARGUMENTS                                                                                                  \
-    long k, const real *x, const char *w, long w_row, long w_panel, real *z, int add, const int32_t *list, long count
-typedef void (*FN(row_function))(ROW_ARGUMENTS);
+    long k, const void *x, const char *w, long w_row, long w_panel, void *z, int add, const int32_t *list, long count
 
 #define ROW_TILE(V, S, storage)                                                                                        \
     static void FN(row_all_##V##_##S##_##storage)(ROW_ARGUMENTS) {                                                     \
@@ -101,24 +107,17 @@ ROW_EVERY(ROW_TILE, 2)
 ROW_EVERY(ROW_TILE, 4)
 
 /* [storage, then chains 2 and 4 of full storage][V - 1][listed] */
-static const FN(row_function) FN(row_full)[3][NNC_ROW_VECS][2] = {
+static const nnc_row_tile FN(row_full)[3][NNC_ROW_VECS][2] = {
     {ROW_EVERY(ROW_ENTRY, 1)}, {ROW_EVERY(ROW_ENTRY, 2)}, {ROW_EVERY(ROW_ENTRY, 4)}};
 #if NNC_REAL == 32
 ROW_TILE(2, 1, NNC_BFLOAT16)
 ROW_TILE(4, 1, NNC_BFLOAT16)
 ROW_TILE(6, 1, NNC_BFLOAT16)
 ROW_TILE(8, 1, NNC_BFLOAT16)
-static const FN(row_function) FN(row_small)[NNC_ROW_VECS][2] = {
+static const nnc_row_tile FN(row_small)[NNC_ROW_VECS][2] = {
     ROW_NONE, ROW_NAMES(2, 1, NNC_BFLOAT16), ROW_NONE, ROW_NAMES(4, 1, NNC_BFLOAT16),
     ROW_NONE, ROW_NAMES(6, 1, NNC_BFLOAT16), ROW_NONE, ROW_NAMES(8, 1, NNC_BFLOAT16)};
 #endif
-
-INLINE FN(row_function) FN(row_of)(const nnc_stage *s, int vecs, int listed) {
-#if NNC_REAL == 32
-    if (s->storage == NNC_BFLOAT16) return FN(row_small)[vecs - 1][listed];
-#endif
-    return FN(row_full)[s->chains / 2][vecs - 1][listed];
-}
 
 /* ---- one output ------------------------------------------------------------------------------------------------- */
 
@@ -134,6 +133,42 @@ INLINE vec FN(row_dot)(long k, const real *x, const real *w) {
         s[v] = v_fma(a, b, s[v]);
     }
     return FN(fold_all)(s);
+}
+
+/* ---- weights as a network has them ------------------------------------------------------------------------------- */
+
+/* z (n) = x (k) W, W's rows w_row bytes apart: a few rows at a time, each read from end to end, as the CPU foresees it.
+ * With every row z goes through L1 once more, which costs little beside reading W out of order. Short rows are asked for
+ * before they begin: what the CPU foresees ends with the row. */
+#define ROW_STREAMS 4
+INLINE void FN(row_stream)(const int R, const int V, long j, const vec *one, const char *w, long w_row, real *z, int add) {
+    vec acc[4];
+    UNROLL for (int v = 0; v < V; v++) acc[v] = add ? v_load(z + j + v * LANES) : v_zero();
+    UNROLL for (int r = 0; r < R; r++)
+        UNROLL for (int v = 0; v < V; v++)
+            acc[v] = v_fma(one[r], v_load((const real *)(w + r * w_row) + j + v * LANES), acc[v]);
+    UNROLL for (int v = 0; v < V; v++) v_store(z + j + v * LANES, acc[v]);
+}
+
+static __attribute__((noinline)) void FN(row_streams)(long k, const real *x, const char *w, long w_row, long n, real *z) {
+    const int ask = w_row <= 2048;
+    vec one[ROW_STREAMS];
+    long p = 0;
+    for (; p + ROW_STREAMS <= k; p += ROW_STREAMS, w += ROW_STREAMS * w_row) {
+        UNROLL for (int r = 0; r < ROW_STREAMS; r++) one[r] = v_set(x[p + r]);
+        long j = 0;
+        for (; j + 4 * LANES <= n; j += 4 * LANES) {
+            if (ask)
+                UNROLL for (int r = 0; r < ROW_STREAMS; r++)
+                    FN(row_ask)(4, NNC_FULL, w + (ROW_STREAMS + r) * w_row + j * (long)sizeof(real), NR_VECS * VBYTES);
+            FN(row_stream)(ROW_STREAMS, 4, j, one, w, w_row, z, p > 0);
+        }
+        for (; j < n; j += LANES) FN(row_stream)(ROW_STREAMS, 1, j, one, w, w_row, z, p > 0);
+    }
+    for (; p < k; p++, w += w_row) {
+        one[0] = v_set(x[p]);
+        for (long j = 0; j < n; j += LANES) FN(row_stream)(1, 1, j, one, w, w_row, z, p > 0);
+    }
 }
 
 /* ---- zeros ------------------------------------------------------------------------------------------------------ */
@@ -182,13 +217,13 @@ INLINE long FN(row_nonzero)(long k, int step, const real *x_, int32_t *list) {
 /* z = x W, rows first..first+k of it, added to z unless first is 0. */
 INLINE void FN(row_columns)(const nnc_stage *s, int listed, long first, long k, const real *x, const char *w, real *z,
                             const int32_t *list, long count) {
-    const FN(row_function) tile = FN(row_of)(s, s->vecs, listed);
+    const nnc_row_tile tile = s->tile[listed];
     w += first * s->row;
     x += first;
     int g = 0;
     for (; g < s->groups - 1; g++, w += s->group, z += s->vecs * LANES)
         tile(k, x, w, s->row, s->panel, z, first > 0, list, count);
-    FN(row_of)(s, s->last_vecs, listed)(k, x, w, s->row, s->panel, z, first > 0, list, count);
+    s->last_tile[listed](k, x, w, s->row, s->panel, z, first > 0, list, count);
 }
 
 /* The same, zeros left out. Apart, so that layers that do not ask for it do not pay for its list. */
@@ -214,13 +249,13 @@ static __attribute__((noinline)) void FN(row_sparse)(const nnc_stage *s, const r
 }
 
 /* z = f(z + bias), in place */
-#define ROW_FINISH_ARGUMENTS long cols, real *z, const real *bias, real parameter
+#define ROW_FINISH_ARGUMENTS long cols, void *z, const void *bias, double parameter
 INLINE void FN(row_map)(long cols, real *z, const real *bias, vec a, vec (*f)(vec, vec)) {
     for (long j = 0; j < cols; j += LANES) v_store(z + j, f(v_load(z + j) + v_load(bias + j), a));
 }
 #define ROW_ELEMENTWISE(name, ...)                                                                                     \
     static void FN(row_##name)(ROW_FINISH_ARGUMENTS) {                                                                 \
-        FN(row_map)(cols, z, bias, v_set(parameter), FN(name##_value));                                                \
+        FN(row_map)(cols, z, bias, v_set((real)parameter), FN(name##_value));                                          \
     }
 #define ROW_ROWWISE(name, ...)                                                                                         \
     static void FN(row_##name)(ROW_FINISH_ARGUMENTS) {                                                                 \
@@ -229,7 +264,22 @@ INLINE void FN(row_map)(long cols, real *z, const real *bias, vec a, vec (*f)(ve
     }
 NNC_ACTIVATION_LIST(ROW_ELEMENTWISE, ROW_ROWWISE)
 #define ROW_NAME(name, ...) [NNC_##name] = FN(row_##name),
-static void (*const FN(row_finish)[NNC_ACTIVATIONS])(ROW_FINISH_ARGUMENTS) = {NNC_ACTIVATION_LIST(ROW_NAME, ROW_NAME)};
+static const nnc_row_finish FN(row_finish)[NNC_ACTIVATIONS] = {NNC_ACTIVATION_LIST(ROW_NAME, ROW_NAME)};
+
+/* nnc_kernels.row_choose */
+static void FN(row_choose)(void *stage) {
+    nnc_stage *s = stage;
+    s->finish = FN(row_finish)[s->activation];
+    if (s->outputs == 1 || s->storage == NNC_INT8) return; /* row_dot, row_int8.h */
+    const nnc_row_tile(*tiles)[2] = FN(row_full)[s->chains / 2];
+#if NNC_REAL == 32
+    if (s->storage == NNC_BFLOAT16) tiles = FN(row_small);
+#endif
+    for (int listed = 0; listed < 2; listed++) {
+        s->tile[listed] = tiles[s->vecs - 1][listed];
+        s->last_tile[listed] = tiles[s->last_vecs - 1][listed];
+    }
+}
 
 /* nncore_plan.run */
 static void FN(row)(const nncore_plan *head, const void *x_, void *out_, void *scratch) {
@@ -243,9 +293,10 @@ static void FN(row)(const nncore_plan *head, const void *x_, void *out_, void *s
         const real *bias = (const real *)((s->bias_in_plan ? (const char *)plan : base) + s->bias);
         if (s->storage == NNC_INT8) plan->int8(s, base, 1, x, 0, z, 0, wholes);
         else if (s->outputs == 1) v_store(z, FN(row_dot)(s->inputs, x, (const real *)(base + s->weight)));
+        else if (s->streams) FN(row_streams)(s->inputs, x, base + s->weight, s->row, s->outputs, z);
         else if (s->scan) FN(row_sparse)(s, x, base + s->weight, z);
         else FN(row_columns)(s, 0, 0, s->inputs, x, base + s->weight, z, NULL, 0);
-        FN(row_finish)[s->activation](s->outputs, z, bias, (real)s->parameter);
+        s->finish(s->outputs, z, bias, s->parameter);
         real *next = other;
         other = z;
         x = z;

@@ -25,15 +25,27 @@ INLINE ivec FN(larger_bits)(ivec a, ivec b) {
     return (a & m) | (b & ~m);
 }
 
+/* What turns the sums of a sample into numbers: its unit, and what is to be added before (NNC_DOT_FALLS_SHORT). */
+typedef struct {
+    float unit;
+    int32_t missing; /* the sum of |q| where q is negative, or 0 where nothing is */
+} FN(int8_sample);
+
 /* x (k) holds a nan or something infinite. */
-static __attribute__((noinline)) float FN(int8_infinite)(long k, const float *x, int8_t *q, int nan) {
-    for (long p = 0; p < k; p++) q[p] = x[p] > FLT_MAX ? 127 : x[p] < -FLT_MAX ? -127 : 0;
-    return nan ? __builtin_nanf("") : __builtin_inff();
+static __attribute__((noinline)) FN(int8_sample) FN(int8_infinite)(long k, const float *x, int8_t *q, int nan) {
+    FN(int8_sample) sample = {nan ? __builtin_nanf("") : __builtin_inff(), 0};
+    for (long p = 0; p < k; p++) {
+        q[p] = x[p] > FLT_MAX ? 127 : x[p] < -FLT_MAX ? -127 : 0;
+#ifdef NNC_DOT_FALLS_SHORT
+        sample.missing -= q[p] < 0 ? q[p] : 0;
+#endif
+    }
+    return sample;
 }
 
-/* q (k, then zeros up to whole vectors) = x (k) in units; returns the unit. up: no x is negative. The bits of |x| are in
+/* q (k, then zeros up to whole vectors) = x (k) in units. up: no x is negative. The bits of |x| are in
  * the order of the numbers, with inf and nan above them. */
-INLINE float FN(int8_inputs)(long k, const float *x, int8_t *q, int *up) {
+INLINE FN(int8_sample) FN(int8_inputs)(long k, const float *x, int8_t *q, int *up) {
     const ivec size = i_set(0x7FFFFFFF);
     ivec most = i_set(0), odd = i_set(0), signs = i_set(0); /* two maxima, that one need not wait for the other */
     long p = 0;
@@ -60,12 +72,18 @@ INLINE float FN(int8_inputs)(long k, const float *x, int8_t *q, int *up) {
     __builtin_memcpy(&largest, &bits, 4);
     const int tiny = largest < INT8_TINY;
     const vec factor = v_set(tiny ? 0 : 127 / largest);
+    ivec negative = i_set(0);
     for (p = 0; p < k; p += LANES) {
         const vec scaled = FN(get)(x + p, k - p) * factor; /* at most 127 and a rounding error */
         const ivec whole = (ivec)(scaled + v_set(ROUNDER)) - (ivec)v_set(ROUNDER);
         q_narrow(q + p, whole);
+#ifdef NNC_DOT_FALLS_SHORT
+        negative += whole & (ivec)(whole < i_set(0));
+#endif
     }
-    return tiny ? 0 : largest / 127;
+    FN(int8_sample) sample = {tiny ? 0 : largest / 127, 0};
+    for (int i = 0; i < LANES; i++) sample.missing -= negative[i];
+    return sample;
 }
 
 /* ---- the tile --------------------------------------------------------------------------------------------------- */
@@ -90,7 +108,8 @@ INLINE void FN(int8_tile)(const int R, const int V, const int listed, FN(dot_fun
             __builtin_memcpy(&four, q + r * q_row + 4 * p, 4);
             x[r] = i_set(four);
         }
-        UNROLL for (int b = 0; b < V * VBYTES; b += 64) __builtin_prefetch(w + p * w_row + b + NNC_AHEAD);
+        const char *ahead = listed ? w + list[i + NNC_ROWS_AHEAD] * w_row : w + p * w_row + NNC_AHEAD;
+        UNROLL for (int b = 0; b < V * VBYTES; b += 64) __builtin_prefetch(ahead + b);
         UNROLL for (int v = 0; v < V; v++) {
             const ivec four = *(const FN(words) *)(w + p * w_row + v * VBYTES);
             UNROLL for (int r = 0; r < R; r++) acc[r][v] = dot(acc[r][v], x[r], four);
@@ -155,23 +174,27 @@ INLINE void FN(int8_layer)(const nnc_stage *s, const char *base, long rows, cons
     const long q_row = nnc_int8_row(s->inputs);
     const char *w = base + s->weight;
     const float *scale = (const float *)(base + s->scale);
-    float *unit = (float *)scratch;
-    int8_t *q = (int8_t *)scratch + nnc_int8_row(rows * 4);
+    FN(int8_sample) *sample = (FN(int8_sample) *)scratch;
+    int8_t *q = (int8_t *)scratch + nnc_int8_row(rows * 8);
     int up = 1;
     for (long i = 0; i < rows; i++) {
         int row_up;
-        unit[i] = FN(int8_inputs)(s->inputs, x + i * x_row, q + i * q_row, &row_up);
+        sample[i] = FN(int8_inputs)(s->inputs, x + i * x_row, q + i * q_row, &row_up);
         up &= row_up;
     }
     if (rows > 1) FN(int8_many)(s, rows, q, q_row, w, z, z_row, up, tiles);
     else if (s->scan) FN(int8_sparse)(s, q, w, z, tiles->one[up]);
     else FN(int8_one)(s, 0, (s->inputs + 3) / 4, q, w, z, NULL, tiles->one[up]);
-    for (long i = 0; i < rows; i++, z += z_row)
+    for (long i = 0; i < rows; i++, z += z_row) {
+        const ivec missing = i_set(sample[i].missing);
+        const vec unit = v_set(sample[i].unit);
         for (long j = 0; j < s->outputs; j += LANES) {
-            const vec sum = (vec)__builtin_convertvector(*(const FN(words) *)(z + j), FN(loose));
+            const ivec whole = (ivec)*(const FN(words) *)(z + j) + missing;
+            const vec sum = (vec)__builtin_convertvector(whole, FN(loose));
             /* a factor that overflows must not turn a sum of 0 into nan; a nan it must leave */
-            v_store(z + j, sum * v_min(v_set(REAL_MAX), v_set(unit[i]) * v_load(scale + j)));
+            v_store(z + j, sum * v_min(v_set(REAL_MAX), unit * v_load(scale + j)));
         }
+    }
 }
 
 /* All of the above with one way to take the dot product, FN(dot_<name>) and FN(dot_up_<name>), for nnc_kernels.int8:

@@ -35,6 +35,7 @@ static const nnc_kernels FN(table) = {
     .dropout = FN(dropout),
     .accumulators = NNC_ACC,
     .row = FN(row),
+    .row_choose = FN(row_choose),
     .row_unpack = FN(row_unpack),
 #if NNC_REAL == 32
     .int8 = {FN(int8_layer_plain), INT8_QUICK},

@@ -348,12 +348,9 @@ def in_words(Predictor self, x, out=None):
     target = np.asarray(out)
     if not target.flags.aligned:
         raise ValueError(f"out is not aligned in memory: use np.empty({shape}, np.{self.dtype})")
-    if n == 1:
-        one_sample(self, cnp.PyArray_DATA(array), cnp.PyArray_DATA(target))
-    else:
-        if np.may_share_memory(array, target):
-            raise ValueError("x and out share memory: give out memory of its own")
-        many_samples(self, n, cnp.PyArray_DATA(array), cnp.PyArray_DATA(target))
+    if n > 1 and np.may_share_memory(array, target):
+        raise ValueError("x and out share memory: give out memory of its own")
+    many_samples(self, n, cnp.PyArray_DATA(array), cnp.PyArray_DATA(target))
     return out
 
 
@@ -393,6 +390,8 @@ cdef void many_team(void *context, int index, nnc_team *team) noexcept nogil:
 
 
 cdef int many_samples(Predictor self, int64_t n, const void *x, void *out) except -1:
+    if n == 1:
+        return one_sample(self, x, out)
     cdef:
         Job job
         double work = self.work * n
@@ -423,8 +422,9 @@ cdef int many_samples(Predictor self, int64_t n, const void *x, void *out) excep
 cdef class Row:
     """Answers one sample from a network's parameters as they are at the moment: the quick way of ``Network.predict``.
 
-    layers and parameters as in Arena. ``row(x)`` is the answer, a new array, or None where x is not one plain finite sample of
-    the right type: then the long way has the checks, conversions and words.
+    layers and parameters as in Arena. ``row.answer(x, out)`` is the answer, in out or a new array, or None where x is not one
+    plain finite sample of the right type, (inputs,) or (1, inputs), or out does not fit it: then the long way has the checks,
+    conversions and words.
     """
     cdef:
         const nncore_plan *plan
@@ -445,25 +445,37 @@ cdef class Row:
         self.plan = <const nncore_plan *>cnp.PyArray_DATA(memory)
         return 0
 
-    cpdef object answer(self, object x):
+    cpdef object answer(self, object x, object out=None):
         cdef:
             PyObject *source = <PyObject *>x
-            cnp.npy_intp n
+            PyObject *target = <PyObject *>out
+            cnp.npy_intp n[2]
+            bint flat
             void *scratch = NULL
-        if not lies_right(source, self.descr, READ) or not is_vector(source, self.plan.inputs):
+        if not lies_right(source, self.descr, READ):
+            return None
+        flat = is_vector(source, self.plan.inputs)
+        if not flat and not (is_matrix(source, self.plan.inputs) and rows_of(source) == 1):
             return None
         if not is_finite(self.plan, data_of(source)):
             return None
         if self.k != kernels(NNC_FLOAT32 if self.plan.itemsize == 4 else NNC_FLOAT64):
             self.prepare()  # another instruction set was selected
-        n = self.plan.outputs
-        made = cnp.PyArray_SimpleNew(1, &n, cnp.NPY_FLOAT if self.plan.itemsize == 4 else cnp.NPY_DOUBLE)
+        if out is None:
+            n[0], n[1] = 1, self.plan.outputs
+            out = cnp.PyArray_SimpleNew(1 if flat else 2, &n[1] if flat else &n[0],
+                                        cnp.NPY_FLOAT if self.plan.itemsize == 4 else cnp.NPY_DOUBLE)
+            target = <PyObject *>out
+        elif not lies_right(target, self.descr, WRITE) or not (
+                is_vector(target, self.plan.outputs) if flat
+                else is_matrix(target, self.plan.outputs) and rows_of(target) == 1):
+            return None
         if self.plan.scratch > NNCORE_STACK:
             scratch = room(self.plan.scratch)
-        self.plan.run(self.plan, data_of(source), data_of(<PyObject *>made), scratch)
+        self.plan.run(self.plan, data_of(source), data_of(target), scratch)
         if scratch != NULL:
             PyMem_RawFree(scratch)
-        return made
+        return out
 
 
 cdef bint is_finite(const nncore_plan *plan, const void *x) noexcept nogil:

@@ -193,8 +193,8 @@ class Network(Inside):
         ValueError, TypeError
             Wrong shape or type, nan or inf in X, an `out` that does not fit.
         """
-        if out is None and threads is None:
-            answer = self._row.answer(X)
+        if threads is None:
+            answer = self._row.answer(X, out)
             if answer is not None:
                 return answer
         engine = self._take_engine(threads)
