@@ -15,9 +15,10 @@
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 
-/* C (R,V vectors) = A (R,k) B (k,V vectors), or += with add (S == 1 only). */
+/* C (R,V vectors) = A (R,k) B (k,V vectors), or += with add (S == 1 only). B's panels of NR columns are b_panel apart. */
+#define PANEL(v) ((v) / NR_VECS * b_panel + (v) % NR_VECS * LANES)
 INLINE void FN(tile)(const int R, const int V, const int S, long k, const real *a, long a_row, long a_col, const real *b,
-                     long b_row, real *c, long c_row, int add) {
+                     long b_row, long b_panel, real *c, long c_row, int add) {
     if (R * V * S > NNC_ACC) return; /* such a tile does not fit the registers and is never asked for */
     vec acc[4][MR][8]; /* [S][R][V]; constant sizes, or the compiler would keep it in memory */
     UNROLL for (int s = 0; s < S; s++)
@@ -29,7 +30,7 @@ INLINE void FN(tile)(const int R, const int V, const int S, long k, const real *
     for (; p + S <= k; p += S) {
         UNROLL for (int s = 0; s < S; s++) {
             vec column[8];
-            UNROLL for (int v = 0; v < V; v++) column[v] = v_load(b + v * LANES);
+            UNROLL for (int v = 0; v < V; v++) column[v] = v_load(b + PANEL(v));
             b += b_row;
             UNROLL for (int r = 0; r < R; r++) {
                 const vec x = v_set(*row[r]);
@@ -43,7 +44,7 @@ INLINE void FN(tile)(const int R, const int V, const int S, long k, const real *
             UNROLL for (int r = 0; r < R; r++) {
                 const vec x = v_set(row[r][s * a_col]);
                 UNROLL for (int v = 0; v < V; v++)
-                    acc[s][r][v] = v_fma(x, v_load(b + s * b_row + v * LANES), acc[s][r][v]);
+                    acc[s][r][v] = v_fma(x, v_load(b + s * b_row + PANEL(v)), acc[s][r][v]);
             }
         }
     }
@@ -62,7 +63,8 @@ INLINE void FN(tile)(const int R, const int V, const int S, long k, const real *
 /* C (m,V vectors) = A (m,k) B (k,V vectors): m rows in blocks of equal height, for 6 6 6 2 would leave the last one waiting for
  * FMA. */
 #define COLUMN_ARGUMENTS                                                                                               \
-    long m, long k, const real *a, long a_row, long a_col, const real *b, long b_row, real *c, long c_row, int add
+    long m, long k, const real *a, long a_row, long a_col, const real *b, long b_row, long b_panel, real *c,           \
+        long c_row, int add
 typedef void (*FN(column_function))(COLUMN_ARGUMENTS);
 
 INLINE void FN(column)(const int V, const int S, COLUMN_ARGUMENTS) {
@@ -79,7 +81,7 @@ INLINE void FN(column)(const int V, const int S, COLUMN_ARGUMENTS) {
         switch (rows) {
 #define TILE(R)                                                                                                        \
     case R:                                                                                                            \
-        FN(tile)(R, V, S, k, a, a_row, a_col, b, b_row, c, c_row, S == 1 ? add : 0);                                   \
+        FN(tile)(R, V, S, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, S == 1 ? add : 0);                          \
         break;
             TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
         }
@@ -92,7 +94,7 @@ INLINE void FN(column)(const int V, const int S, COLUMN_ARGUMENTS) {
 
 #define VECTORS(V, S)                                                                                                 \
     static void FN(column_##V##_##S)(COLUMN_ARGUMENTS) {                                                               \
-        FN(column)(V, S, m, k, a, a_row, a_col, b, b_row, c, c_row, add);                                              \
+        FN(column)(V, S, m, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, add);                                     \
     }
 #define COLUMNS(S) VECTORS(1, S) VECTORS(2, S) VECTORS(3, S) VECTORS(4, S) VECTORS(8, S)
 COLUMNS(1)
@@ -109,14 +111,15 @@ INLINE FN(column_function) FN(column_of)(int V, int chains) { return FN(columns)
 /* A column in several chains, one chain after another: the registers hold more rows of one chain than of all. With many loads for
  * a product, as a few rows of a narrow layer have, that is worth a way through memory. */
 static __attribute__((noinline)) void FN(column_by_chains)(int V, int chains, long m, long k, const real *a, long a_row,
-                                                           long a_col, const real *b, long b_row, real *c, long c_row) {
+                                                           long a_col, const real *b, long b_row, long b_panel, real *c,
+                                                           long c_row) {
     real sums[4][2 * MR * NR];
     const long next = 2 * MR * NR;
     for (long rows; m > 0; m -= rows, a += rows * a_row, c += rows * c_row) {
         rows = m < 2 * MR ? m : 2 * MR;
         for (int s = 0; s < chains; s++)
             FN(column_of)(V, 1)(rows, (k - s + chains - 1) / chains, a + s * a_col, a_row, chains * a_col, b + s * b_row,
-                                chains * b_row, sums[s], V * LANES, 0);
+                                chains * b_row, b_panel, sums[s], V * LANES, 0);
         for (long r = 0; r < rows; r++)
             for (int v = 0; v < V; v++) {
                 const real *at = sums[0] + (r * V + v) * LANES;
@@ -133,13 +136,12 @@ static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long 
     real *c = c_;
     if (m <= 0 || n <= 0) return;
     if (n <= LANES) { /* no question how to divide it */
-        FN(column_of)(1, chains)(m, k, a, a_row, a_col, b, b_row, c, c_row, add);
+        FN(column_of)(1, chains)(m, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, add);
         return;
     }
-    /* Few rows leave accumulators free for more columns, where B is not packed in narrower panels. */
+    /* Few rows leave accumulators free for more columns. */
     int wide = NR_VECS;
-    if (b_panel == NR)
-        while (wide < 8 && 2 * wide * chains * m <= NNC_ACC) wide *= 2;
+    while (wide < 8 && 2 * wide * chains * m <= NNC_ACC) wide *= 2;
     while (wide * chains > NNC_ACC) wide /= 2;
     unsigned vecs = ((unsigned long)n + LANES - 1) / LANES;
     while (vecs > 0) { /* the last columns first: see matmul in nnc.h */
@@ -150,8 +152,8 @@ static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long 
         const unsigned long j = (unsigned long)vecs * LANES;
         const real *panel = b + (long)(j / NR) * b_panel + j % NR;
         if (chains > 1 && m >= MR && k >= 8 * chains && chains * v * 2 > NNC_ACC)
-            FN(column_by_chains)((int)v, chains, m, k, a, a_row, a_col, panel, b_row, c + j, c_row);
-        else FN(column_of)((int)v, chains)(m, k, a, a_row, a_col, panel, b_row, c + j, c_row, add);
+            FN(column_by_chains)((int)v, chains, m, k, a, a_row, a_col, panel, b_row, b_panel, c + j, c_row);
+        else FN(column_of)((int)v, chains)(m, k, a, a_row, a_col, panel, b_row, b_panel, c + j, c_row, add);
     }
 }
 

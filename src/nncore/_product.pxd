@@ -3,12 +3,14 @@ from ._kernels cimport nnc_kernels
 
 cdef enum:
     L1 = 24576      # bytes of weights that stay there while rows go by
+    L2 = 1 << 20    # bytes of weights that do not
     Z_BLOCK = 3072  # elements of Z that stay in L1 until the epilogue has read them
 
 
 cdef inline bint packs(const nnc_kernels *k, long rows, long n, long depth, long w_row) noexcept nogil:
     # whether X (rows, depth) W (depth, n) repays a copy of W into panels
-    return n > 32 and rows >= (16 if w_row * k.itemsize % 1024 == 0 else 48) and n * depth * k.itemsize > L1
+    cdef bint soon = w_row * k.itemsize % 1024 == 0 or n * depth * k.itemsize > L2
+    return n > 32 and rows >= (16 if soon else 48) and n * depth * k.itemsize > L1
 
 
 cdef inline long block_columns(const nnc_kernels *k, long n, long depth) noexcept nogil:

@@ -2,7 +2,8 @@
 
 Design:
 a) W is copied into panels where enough rows repay it; with fewer it is read as it lies. Rows of W that lie a multiple of 1 KiB
-   apart fall into few sets of the cache, so there the copy pays sooner.
+   apart fall into few sets of the cache, and of a W larger than the core's own cache each is a page or more: there the copy
+   pays sooner.
 b) Read as it lies, a W larger than L1 is taken in slabs of rows: a column of tiles then walks a few pages of memory, not all.
 c) A cut contraction goes on where it stopped (matmul's add), so that no way of cutting changes a bit. Layers that sum in
    several chains (nnc.h) are narrow; theirs is never cut.
@@ -12,9 +13,11 @@ from ._arena cimport DEPTH
 from ._kernels cimport nnc_kernels
 
 cdef enum:
-    SLAB = 128      # rows of weights read as they lie, at a time
+    SLAB = 256      # rows of weights read as they lie, at a time
     THIN = 8        # the same where few rows of X meet them: then reading is all there is to it, and pages count most
-    FEW = 6         # rows
+    FEW = 2         # rows
+    FEW_FAR = 6     # rows, where the weights come from far
+    FAR = 8 << 20   # bytes of weights that do
     TALL = 96       # rows of X that go by a packed block at a time, so that both stay in L2
 
 
@@ -37,7 +40,7 @@ cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char 
     if not packs(k, rows, n, depth, w_row):
         block = depth
         if chains == 1 and n * depth * size > L1:
-            block = THIN if rows <= FEW else SLAB
+            block = THIN if rows <= (FEW_FAR if n * depth * size > FAR else FEW) else SLAB
         for q from 0 <= q < depth by block:
             height = depth - q if depth - q < block else block
             k.matmul(rows, n, height, x + q * size, x_row, 1, w + q * w_row * size, w_row, k.nr, z, z_row, chains, q > 0)
