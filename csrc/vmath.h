@@ -60,7 +60,7 @@ INLINE vec FN(divide_by_fma)(vec a, vec b) {
 }
 #endif
 
-/* m / (sqrt(v) c + e), for Adam: v >= 0 and finite, c >= 1, 2^-100 < e. */
+/* m / (sqrt(v) c + e), for Adam: v >= 0 and finite, 0 < c <= 1, 2^-100 < e. */
 INLINE vec FN(over_root)(vec m, vec v, vec c, vec e) { return v_divide(m, v_fma(v_sqrt(v), c, e)); }
 #define v_over_root FN(over_root)
 

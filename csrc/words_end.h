@@ -26,6 +26,7 @@
 #undef MANTISSA
 #undef EXPONENT_BIAS
 #undef REAL_MAX
+#undef REAL_MAX_BITS
 #undef REAL_MIN_NORMAL
 #undef ROUNDER
 #undef LANES
@@ -104,6 +105,7 @@
 #undef LOSS_ELEMENTWISE
 #undef LOSS_ROWWISE
 #undef UPDATE
+#undef UPDATE_WALK
 
 /* kernels/row.h */
 #undef ROW_WORDS

@@ -49,53 +49,58 @@ NNC_LOSS_LIST(LOSS_ELEMENTWISE, LOSS_ROWWISE)
 
 /* ---- optimizers -------------------------------------------------------------------------------------------------- */
 
-/* The step on n <= LANES parameters from p[0] on; returns the lanes that are well. A weight that would turn non-finite is kept;
- * its slots are not worth keeping: whoever sees trouble starts the optimizer anew. */
-typedef vec (*FN(step_function))(const vec *c, int slots, vec p, vec g, vec *s0, vec *s1);
+/* The step on n <= LANES parameters from p[0] on; returns the lanes that are not well. A weight that would turn non-finite is
+ * kept; its slots are not worth keeping: whoever sees trouble starts the optimizer anew. Finite or not is asked of the bits,
+ * which are in the order of the numbers, since comparing whole numbers leaves the units free that multiply. */
+typedef vec (*FN(step_function))(const vec *c, int slots, int decay, vec p, vec g, vec *s0, vec *s1);
 INLINE ivec FN(update_lanes)(const vec *c, const real *g, real *p, real *s0, real *s1, long n, FN(step_function) step,
-                             int slots) {
+                             int slots, int decay) {
     const vec old = FN(get)(p, n);
     vec new0 = slots > 0 ? FN(get)(s0, n) : v_zero(), new1 = slots > 1 ? FN(get)(s1, n) : v_zero();
-    const vec new = step(c, slots, old, FN(get)(g, n), &new0, &new1);
-    ivec good = (ivec)(v_abs(new) <= v_set(REAL_MAX));
-    if (slots > 1) good &= (ivec)(new1 <= v_set(REAL_MAX)); /* a moment that has overflowed would hold the weight still for ever */
-    FN(put)(p, v_select(good, new, old), n, 1);
+    const vec new = step(c, slots, decay, old, FN(get)(g, n), &new0, &new1);
+    ivec bad = (ivec)(i_of(v_abs(new)) > i_set(REAL_MAX_BITS));
+    /* a moment that has overflowed would hold the weight still for ever; it is never negative, and a nan shows in new */
+    if (slots > 1) bad |= (ivec)(i_of(new1) > i_set(REAL_MAX_BITS));
+    FN(put)(p, v_select(bad, old, new), n, 1);
     if (slots > 0) FN(put)(s0, new0, n, 1);
     if (slots > 1) FN(put)(s1, new1, n, 1);
-    return good;
+    return bad;
 }
 
-/* One step on p and as many slots as `slots` says (known when this is compiled). */
+/* One step on p and as many slots as `slots` says (known, as is decay, when this is compiled). */
 INLINE void FN(walk_update)(long rows, long cols, const real *g, long g_row, real *p, real *s0, real *s1, long p_row,
-                            const double *coef, int decay, int *trouble, FN(step_function) step, int slots) {
+                            const double *coef, int *trouble, FN(step_function) step, int slots, int decay) {
     vec c[NNC_COEFS];
     for (int i = 0; i < NNC_COEFS; i++) c[i] = v_set((real)coef[i]);
-    if (!decay) c[0] = v_zero();
     if (p_row == cols && g_row == cols) { /* one flat run */
         cols *= rows;
         rows = 1;
     }
     ivec bad = i_set(0);
     for (long i = 0; i < rows; i++, p += p_row, g += g_row) {
+#define AT(j) g + (j), p + (j), slots > 0 ? s0 + (j) : s0, slots > 1 ? s1 + (j) : s1
         long j = 0;
-        for (; j + LANES <= cols; j += LANES)
-            bad |= ~FN(update_lanes)(c, g + j, p + j, slots > 0 ? s0 + j : s0, slots > 1 ? s1 + j : s1, LANES, step, slots);
-        if (j < cols)
-            bad |= ~FN(update_lanes)(c, g + j, p + j, slots > 0 ? s0 + j : s0, slots > 1 ? s1 + j : s1, cols - j, step, slots);
+        for (; j + LANES <= cols; j += LANES) bad |= FN(update_lanes)(c, AT(j), LANES, step, slots, decay);
+        if (j < cols) bad |= FN(update_lanes)(c, AT(j), cols - j, step, slots, decay);
+#undef AT
         if (slots > 0) s0 += p_row;
         if (slots > 1) s1 += p_row;
     }
     if (FN(any)(bad)) *trouble = 1;
 }
 
+#define UPDATE_WALK(name, slots, decay)                                                                                \
+    FN(walk_update)(rows, cols, g, g_row, p, s0, s1, p_row, coef, trouble, FN(name##_step), slots, decay)
 #define UPDATE(name, ...)                                                                                              \
     static void FN(update_##name)(long rows, long cols, const void *g, long g_row, void *p, void *s0, void *s1,        \
                                   long p_row, const double *coef, int decay, int *trouble) {                           \
         const int n = FN(name##_state)(coef);                                                                          \
-        if (n == 0)                                                                                                    \
-            FN(walk_update)(rows, cols, g, g_row, p, s0, s1, p_row, coef, decay, trouble, FN(name##_step), 0);         \
-        else if (n == 1)                                                                                               \
-            FN(walk_update)(rows, cols, g, g_row, p, s0, s1, p_row, coef, decay, trouble, FN(name##_step), 1);         \
-        else FN(walk_update)(rows, cols, g, g_row, p, s0, s1, p_row, coef, decay, trouble, FN(name##_step), 2);        \
+        if (coef[0] == 0) decay = 0;                                                                                   \
+        if (n == 0 && !decay) UPDATE_WALK(name, 0, 0);                                                                 \
+        else if (n == 0) UPDATE_WALK(name, 0, 1);                                                                      \
+        else if (n == 1 && !decay) UPDATE_WALK(name, 1, 0);                                                            \
+        else if (n == 1) UPDATE_WALK(name, 1, 1);                                                                      \
+        else if (!decay) UPDATE_WALK(name, 2, 0);                                                                      \
+        else UPDATE_WALK(name, 2, 1);                                                                                  \
     }
 NNC_OPTIMIZER_LIST(UPDATE)

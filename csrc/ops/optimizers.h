@@ -2,8 +2,8 @@
  *
  * To add one: a row, nnc_<name>_slots and nnc_<name>_prepare (plain C, double), and FN(<name>_step). hyper[] holds
  * the hyperparameters in the row's order; carry[] lives from step to step and starts as all ones; coef[] is what the
- * steps read, and coef[0] must be the strength of weight decay, which the driver (kernels/steps.h) sets to zero for
- * biases. FN(<name>_state) says from coef how many slots are kept, so that the others are not touched. Included once
+ * steps read, and coef[0] must be the strength of weight decay: steps of weights without it, and of biases, are compiled
+ * apart, with decay = 0. FN(<name>_state) says from coef how many slots are kept, so that the others are not touched. Included once
  * without the words (rows only), once with NNC_REGISTRY (the plain C) and once per ISA and type with the words. */
 #ifndef NNC_OPS_OPTIMIZERS_H
 #define NNC_OPS_OPTIMIZERS_H
@@ -23,8 +23,9 @@
       "Loshchilov and Hutter 2019, Decoupled weight decay regularization",                                             \
       "learning_rate=0.001 beta1=0.9 beta2=0.999 epsilon=1e-08 weight_decay=0.01")
 
-/* The first moment is kept times this power of two, which changes no other bit: a weight that no longer gets a gradient then
- * takes twice as long to reach the subnormal numbers, which are slow, and where a division's remainder is not exact. */
+/* Adam's first moment is kept times this power of two, which changes no other bit: a weight that no longer gets a gradient
+ * then takes twice as long to reach the subnormal numbers, which are slow, and where a division's remainder is not exact. Its
+ * second moment is kept over 1 - beta2, as a sum: that spares a multiplication. */
 #define NNC_ADAM_UNIT 0x1p64
 #endif
 
@@ -52,12 +53,11 @@ static void nnc_adam_prepare(const double *hyper, double *carry, double *coef) {
     carry[1] *= beta2;
     coef[0] = hyper[4];
     coef[1] = rate / (1 - carry[0]) / NNC_ADAM_UNIT;
-    coef[2] = 1 / sqrt(1 - carry[1]);
+    coef[2] = sqrt((1 - beta2) / (1 - carry[1]));
     coef[3] = beta1;
     coef[4] = beta2;
     coef[5] = (1 - beta1) * NNC_ADAM_UNIT;
-    coef[6] = 1 - beta2;
-    coef[7] = hyper[3];
+    coef[6] = hyper[3];
 }
 
 static int nnc_adamw_slots(const double *hyper) { return nnc_adam_slots(hyper); }
@@ -70,9 +70,9 @@ static void nnc_adamw_prepare(const double *hyper, double *carry, double *coef) 
 #ifdef NNC_REAL
 
 INLINE int FN(sgd_state)(const double *coef) { return coef[2] != 0; }
-INLINE vec FN(sgd_step)(const vec *c, int slots, vec p, vec g, vec *s0, vec *s1) {
+INLINE vec FN(sgd_step)(const vec *c, int slots, int decay, vec p, vec g, vec *s0, vec *s1) {
     (void)s1;
-    g = v_fma(c[0], p, g);
+    if (decay) g = v_fma(c[0], p, g);
     if (!slots) return v_fnma(c[1], g, p);
     *s0 = v_fma(c[2], *s0, g);
     return v_fnma(c[1], v_fma(c[4], *s0, c[3] * g), p);
@@ -81,26 +81,28 @@ INLINE vec FN(sgd_step)(const vec *c, int slots, vec p, vec g, vec *s0, vec *s1)
 /* the moments in *m and *v, and p after the step */
 INLINE vec FN(adam_moments)(const vec *c, vec p, vec g, vec *m, vec *v) {
     *m = v_fma(c[3], *m, c[5] * g);
-    *v = v_fma(c[4], *v, (c[6] * g) * g);
-    return v_fnma(c[1], v_over_root(*m, *v, c[2], c[7]), p);
+    *v = v_fma(c[4], *v, g * g);
+    return v_fnma(c[1], v_over_root(*m, *v, c[2], c[6]), p);
 }
 
 INLINE int FN(adam_state)(const double *coef) {
     (void)coef;
     return 2;
 }
-INLINE vec FN(adam_step)(const vec *c, int slots, vec p, vec g, vec *s0, vec *s1) {
+INLINE vec FN(adam_step)(const vec *c, int slots, int decay, vec p, vec g, vec *s0, vec *s1) {
     (void)slots;
-    return FN(adam_moments)(c, p, v_fma(c[0], p, g), s0, s1);
+    if (decay) g = v_fma(c[0], p, g);
+    return FN(adam_moments)(c, p, g, s0, s1);
 }
 
 INLINE int FN(adamw_state)(const double *coef) {
     (void)coef;
     return 2;
 }
-INLINE vec FN(adamw_step)(const vec *c, int slots, vec p, vec g, vec *s0, vec *s1) {
+INLINE vec FN(adamw_step)(const vec *c, int slots, int decay, vec p, vec g, vec *s0, vec *s1) {
     (void)slots;
-    return FN(adam_moments)(c, v_fnma(c[0], p, p), g, s0, s1);
+    if (decay) p = v_fnma(c[0], p, p);
+    return FN(adam_moments)(c, p, g, s0, s1);
 }
 
 #endif

@@ -49,7 +49,7 @@ static void test_optimizer(const nnc_kernels *kernels, int f64, int which, doubl
             if (variant == 4) hyper[0] = 0.5;
         }
         const int decay = variant != 4, slots = info->slots(hyper);
-        const double unit = slots == 2 ? NNC_ADAM_UNIT : 1; /* of the first slot */
+        const double unit = slots == 2 ? NNC_ADAM_UNIT : 1, share = slots == 2 ? 1 - hyper[2] : 1; /* of the slots */
         for (long cols = 1; cols <= 70; cols++) {
             const int flat = cols % 2;
             const long rows = 3, row = flat ? cols : padded(cols, f64) + 8, n = rows * row;
@@ -98,7 +98,7 @@ static void test_optimizer(const nnc_kernels *kernels, int f64, int which, doubl
                               t, variant);
                         wp[k] = at(p, k); /* errors of one step only */
                         if (slots > 0) w0[k] = at(s0, k) / unit;
-                        if (slots > 1) w1[k] = at(s1, k);
+                        if (slots > 1) w1[k] = at(s1, k) * share;
                         if (slots < 1) CHECK(untouched(s0, k), "touched a slot that it does not need");
                         if (slots < 2) CHECK(untouched(s1, k), "touched a slot that it does not need");
                     }
@@ -141,7 +141,7 @@ static void test_adam_range(const nnc_kernels *kernels, int f64, double *worst) 
             else if (i < 20) root = sqrt(1e-41);
             put(p, i, 0), put(g, i, 0);
             m_want[i] = put(m, i, (uniform() - 0.5) * root * 3 * NNC_ADAM_UNIT) / NNC_ADAM_UNIT;
-            v_want[i] = put(v, i, root * root);
+            v_want[i] = put(v, i, root * root / (1 - hyper[2])) * (1 - (wide)hyper[2]);
             want[i] = -(wide)hyper[0] / (1 - (wide)hyper[1]) * (m_want[i] * hyper[1]) /
                       (sqrtl(v_want[i] * hyper[2]) / sqrtl(1 - (wide)hyper[2]) + hyper[3]);
         }
