@@ -14,6 +14,7 @@
  *     v_select(m, a, b)  lane of a where the ivec mask m is all ones, of b where it is zero
  *     v_load_n(p, n)     the first n lanes from p, the others zero; reads nothing beyond p[n-1]      0 <= n < LANES
  *     v_store_n(p, v, n) the first n lanes to p; writes nothing beyond p[n-1]                        0 <= n < LANES
+ *     v_quads(p, step)   16 bytes from p, the next 16 from p + step, and so on
  *     q_dot(sum, x, w)   sum + the products of the four bytes of x's word with those of w's, as signed numbers, in each word of 32
  *                        bits. No byte is -128. This and the next two for float32 only
  *     q_dot_up(sum, x, w)  the same where no byte of x is negative

@@ -90,6 +90,9 @@
 
 /* kernels/pack.h */
 #undef QUAD
+#undef PICK
+#undef PICKS
+#undef ALL_PICKS
 #undef SHUFFLE
 
 /* kernels/maps.h */
@@ -121,6 +124,7 @@
 #undef ROW_NAME
 #undef v_list_nonzero
 #undef NNC_DOT_FALLS_SHORT
+#undef v_quads
 #undef q_dot
 #undef q_dot_up
 #undef q_dot_quick

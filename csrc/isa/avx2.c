@@ -66,6 +66,7 @@ static inline __attribute__((always_inline)) void nnc_avx2_narrow(void *p, __m25
 #define v_select(m, a, b) _mm256_blendv_ps(b, a, (__m256)(m))
 #define v_load_n(p, n) _mm256_maskload_ps(p, MASK32(n))
 #define v_store_n(p, v, n) _mm256_maskstore_ps(p, MASK32(n), v)
+#define v_quads(p, step) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps((p) + (step)), 1)
 #include "../kernels/tiles.h"
 
 #define NNC_REAL 64
@@ -79,6 +80,7 @@ static inline __attribute__((always_inline)) void nnc_avx2_narrow(void *p, __m25
 #define v_select(m, a, b) _mm256_blendv_pd(b, a, (__m256d)(m))
 #define v_load_n(p, n) _mm256_maskload_pd(p, MASK64(n))
 #define v_store_n(p, v, n) _mm256_maskstore_pd(p, MASK64(n), v)
+#define v_quads(p, step) _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(p)), _mm_loadu_pd((p) + (step)), 1)
 #include "../kernels/tiles.h"
 
 NNC_TARGET_END

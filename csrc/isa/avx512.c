@@ -25,6 +25,15 @@ static inline __attribute__((always_inline)) int nnc_avx512_list64(__m512d v, in
     return __builtin_popcount(m);
 }
 
+static inline __attribute__((always_inline)) __m512 nnc_avx512_quads32(const float *p, long step) {
+    const __m512 a = _mm512_insertf32x4(_mm512_castps128_ps512(_mm_loadu_ps(p)), _mm_loadu_ps(p + step), 1);
+    return _mm512_insertf32x4(_mm512_insertf32x4(a, _mm_loadu_ps(p + 2 * step), 2), _mm_loadu_ps(p + 3 * step), 3);
+}
+static inline __attribute__((always_inline)) __m512d nnc_avx512_quads64(const double *p, long step) {
+    const __m512d a = _mm512_insertf64x2(_mm512_castpd128_pd512(_mm_loadu_pd(p)), _mm_loadu_pd(p + step), 1);
+    return _mm512_insertf64x2(_mm512_insertf64x2(a, _mm_loadu_pd(p + 2 * step), 2), _mm_loadu_pd(p + 3 * step), 3);
+}
+
 /* q_dot: |x| is 0..127 and so fits the unsigned side; x's signs go to w. Two products make at most 2 * 127 * 127, which
  * fits 16 bits. With VNNI one instruction adds all four. */
 #define NNC_QUICK __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma")))
@@ -53,6 +62,7 @@ static inline __attribute__((always_inline)) __m512i nnc_avx512_dot(__m512i sum,
 #define v_select(m, a, b) _mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)(m)), b, a)
 #define v_load_n(p, n) _mm512_maskz_loadu_ps(MASK16(n), p)
 #define v_store_n(p, v, n) _mm512_mask_storeu_ps(p, MASK16(n), v)
+#define v_quads(p, step) nnc_avx512_quads32(p, step)
 #include "../kernels/tiles.h"
 
 #define NNC_REAL 64
@@ -66,6 +76,7 @@ static inline __attribute__((always_inline)) __m512i nnc_avx512_dot(__m512i sum,
 #define v_select(m, a, b) _mm512_mask_blend_pd(_mm512_movepi64_mask((__m512i)(m)), b, a)
 #define v_load_n(p, n) _mm512_maskz_loadu_pd(MASK8(n), p)
 #define v_store_n(p, v, n) _mm512_mask_storeu_pd(p, MASK8(n), v)
+#define v_quads(p, step) nnc_avx512_quads64(p, step)
 #include "../kernels/tiles.h"
 
 NNC_TARGET_END

@@ -47,6 +47,7 @@ static inline nnc_generic_i32 nnc_generic_dot(nnc_generic_i32 sum, nnc_generic_i
 #define v_min(a, b) FN(smaller)(a, b)
 #define v_load_n(p, n) FN(load_lanes)(p, n)
 #define v_store_n(p, v, n) FN(store_lanes)(p, v, n)
+#define v_quads(p, step) ((void)(step), v_load(p))
 #define NNC_MINMAX_BY_SELECT
 #include "../kernels/tiles.h"
 
@@ -64,6 +65,7 @@ static inline nnc_generic_i32 nnc_generic_dot(nnc_generic_i32 sum, nnc_generic_i
 #define v_min(a, b) FN(smaller)(a, b)
 #define v_load_n(p, n) FN(load_lanes)(p, n)
 #define v_store_n(p, v, n) FN(store_lanes)(p, v, n)
+#define v_quads(p, step) ((void)(step), v_load(p))
 #include "../kernels/tiles.h"
 
 NNC_TABLES(generic)

@@ -37,6 +37,7 @@ static inline __attribute__((always_inline)) int32x4_t nnc_neon_dot(int32x4_t su
 #define v_select(m, a, b) vbslq_f32((uint32x4_t)(m), a, b)
 #define v_load_n(p, n) FN(load_lanes)(p, n)
 #define v_store_n(p, v, n) FN(store_lanes)(p, v, n)
+#define v_quads(p, step) ((void)(step), v_load(p))
 #define NNC_LANES_BY_LOOP
 #include "../kernels/tiles.h"
 
@@ -50,6 +51,7 @@ static inline __attribute__((always_inline)) int32x4_t nnc_neon_dot(int32x4_t su
 #define v_select(m, a, b) vbslq_f64((uint64x2_t)(m), a, b)
 #define v_load_n(p, n) FN(load_lanes)(p, n)
 #define v_store_n(p, v, n) FN(store_lanes)(p, v, n)
+#define v_quads(p, step) ((void)(step), v_load(p))
 #include "../kernels/tiles.h"
 
 NNC_TABLES(neon)

@@ -30,36 +30,59 @@ static void FN(copy)(long rows, long cols, const void *src_, long src_row, void 
         for (long j = 0; j < cols; j += LANES) v_store(dst + j, v_load(src + j));
 }
 
-/* Transposing works in squares of 16-byte vectors on every ISA: wider ones shuffle more per element, not less. */
-typedef real FN(quad) __attribute__((vector_size(16), may_alias, aligned(sizeof(real))));
+/* Transposing works in squares of 16 bytes, as many side by side as a vector holds: shuffles within 16 bytes are cheap on every
+ * ISA, and reading puts the squares together. */
 #define QUAD ((int)(16 / sizeof(real)))
-#if defined(__clang__) || __GNUC__ >= 12
-#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#define PICK(q, e) ((e) < QUAD ? (q) * QUAD + (e) : LANES + (q) * QUAD + (e) - QUAD) /* e: of a's quad, then of b's */
+#if NNC_REAL == 32
+#define PICKS(q, a, b, c, d) PICK(q, a), PICK(q, b), PICK(q, c), PICK(q, d)
 #else
-typedef ibits FN(quad_lanes) __attribute__((vector_size(16)));
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (FN(quad_lanes)){__VA_ARGS__})
+#define PICKS(q, a, b) PICK(q, a), PICK(q, b)
+#endif
+#if VBYTES == 64
+#define ALL_PICKS(...) PICKS(0, __VA_ARGS__), PICKS(1, __VA_ARGS__), PICKS(2, __VA_ARGS__), PICKS(3, __VA_ARGS__)
+#elif VBYTES == 32
+#define ALL_PICKS(...) PICKS(0, __VA_ARGS__), PICKS(1, __VA_ARGS__)
+#else
+#define ALL_PICKS(...) PICKS(0, __VA_ARGS__)
+#endif
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLE(a, b, ...) (vec) __builtin_shufflevector(a, b, ALL_PICKS(__VA_ARGS__))
+#else
+#define SHUFFLE(a, b, ...) (vec) __builtin_shuffle(a, b, (ivec){ALL_PICKS(__VA_ARGS__)})
 #endif
 
-/* dst (QUAD,QUAD) = the transpose of src (QUAD,QUAD). */
-INLINE void FN(transpose_square)(const real *src, long src_row, real *dst, long dst_row) {
-    typedef FN(quad) quad;
-#define ROW(i) (*(const quad *)(src + (i) * src_row))
-#define COLUMN(i) (*(quad *)(dst + (i) * dst_row))
+/* dst (QUAD, LANES) = the transpose of src (LANES, QUAD); of the first QUAD columns of dst alone unless whole. */
+INLINE void FN(transpose)(const int whole, const real *src, long src_row, real *dst, long dst_row) {
+    const long next = whole ? QUAD * src_row : 0;
+    vec row[QUAD];
 #if NNC_REAL == 32
-    const quad a = ROW(0), b = ROW(1), c = ROW(2), d = ROW(3);
-    const quad ab = SHUFFLE(a, b, 0, 4, 1, 5), AB = SHUFFLE(a, b, 2, 6, 3, 7);
-    const quad cd = SHUFFLE(c, d, 0, 4, 1, 5), CD = SHUFFLE(c, d, 2, 6, 3, 7);
-    COLUMN(0) = SHUFFLE(ab, cd, 0, 1, 4, 5);
-    COLUMN(1) = SHUFFLE(ab, cd, 2, 3, 6, 7);
-    COLUMN(2) = SHUFFLE(AB, CD, 0, 1, 4, 5);
-    COLUMN(3) = SHUFFLE(AB, CD, 2, 3, 6, 7);
+    const vec a = v_quads(src, next), b = v_quads(src + src_row, next);
+    const vec c = v_quads(src + 2 * src_row, next), d = v_quads(src + 3 * src_row, next);
+    const vec ab = SHUFFLE(a, b, 0, 4, 1, 5), AB = SHUFFLE(a, b, 2, 6, 3, 7);
+    const vec cd = SHUFFLE(c, d, 0, 4, 1, 5), CD = SHUFFLE(c, d, 2, 6, 3, 7);
+    row[0] = SHUFFLE(ab, cd, 0, 1, 4, 5);
+    row[1] = SHUFFLE(ab, cd, 2, 3, 6, 7);
+    row[2] = SHUFFLE(AB, CD, 0, 1, 4, 5);
+    row[3] = SHUFFLE(AB, CD, 2, 3, 6, 7);
 #else
-    const quad a = ROW(0), b = ROW(1);
-    COLUMN(0) = SHUFFLE(a, b, 0, 2);
-    COLUMN(1) = SHUFFLE(a, b, 1, 3);
+    const vec a = v_quads(src, next), b = v_quads(src + src_row, next);
+    row[0] = SHUFFLE(a, b, 0, 2);
+    row[1] = SHUFFLE(a, b, 1, 3);
 #endif
-#undef ROW
-#undef COLUMN
+    for (int i = 0; i < QUAD; i++, dst += dst_row) {
+        if (whole) v_store(dst, row[i]);
+        else __builtin_memcpy(dst, &row[i], 16);
+    }
+}
+
+/* LANES columns of a panel, or QUAD unless whole, from as many rows of src (., k). */
+INLINE void FN(pack_t_columns)(const int whole, long k, const real *src, long src_row, real *panel) {
+    const int columns = whole ? LANES : QUAD;
+    long p = 0;
+    for (; p + QUAD <= k; p += QUAD) FN(transpose)(whole, src + p, src_row, panel + p * NR, NR);
+    for (; p < k; p++)
+        for (int q = 0; q < columns; q++) panel[p * NR + q] = src[q * src_row + p];
 }
 
 static void FN(pack_t)(long k, long n, const void *src_, long src_row, void *dst_) {
@@ -68,12 +91,8 @@ static void FN(pack_t)(long k, long n, const void *src_, long src_row, void *dst
         const real *src = (const real *)src_ + j * src_row;
         const long columns = n - j < NR ? n - j : NR;
         long c = 0;
-        for (; c + QUAD <= columns; c += QUAD) {
-            long p = 0;
-            for (; p + QUAD <= k; p += QUAD) FN(transpose_square)(src + c * src_row + p, src_row, panel + p * NR + c, NR);
-            for (; p < k; p++)
-                for (int q = 0; q < QUAD; q++) panel[p * NR + c + q] = src[(c + q) * src_row + p];
-        }
+        for (; c + LANES <= columns; c += LANES) FN(pack_t_columns)(1, k, src + c * src_row, src_row, panel + c);
+        for (; c + QUAD <= columns; c += QUAD) FN(pack_t_columns)(0, k, src + c * src_row, src_row, panel + c);
         for (; c < columns; c++)
             for (long p = 0; p < k; p++) panel[p * NR + c] = src[c * src_row + p];
     }
