@@ -130,11 +130,27 @@ static __attribute__((noinline)) void FN(column_by_chains)(int V, int chains, lo
     }
 }
 
+/* C (m,n) = a b: a contraction of one, as the gradient of one sample is. */
+static __attribute__((noinline)) void FN(outer)(long m, long n, const real *a, long a_row, const real *b, long b_panel, real *c,
+                                                long c_row) {
+    for (long i = 0; i < m; i++, c += c_row) {
+        const vec x = v_set(a[i * a_row]);
+        if (b_panel == NR)
+            for (long j = 0; j < n; j += LANES) v_store(c + j, v_fma(x, v_load(b + j), v_zero()));
+        else
+            for (long j = 0; j < n; j += LANES) v_store(c + j, v_fma(x, v_load(b + j / NR * b_panel + j % NR), v_zero()));
+    }
+}
+
 static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long a_col, const void *b_, long b_row,
                        long b_panel, void *c_, long c_row, int chains, int add) {
     const real *a = a_, *b = b_;
     real *c = c_;
     if (m <= 0 || n <= 0) return;
+    if (k == 1 && chains == 1 && !add) {
+        FN(outer)(m, n, a, a_row, b, b_panel, c, c_row);
+        return;
+    }
     if (n <= LANES) { /* no question how to divide it */
         FN(column_of)(1, chains)(m, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, add);
         return;
