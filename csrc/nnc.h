@@ -81,6 +81,9 @@ typedef struct nnc_kernels {
                    void *c, long c_row, int chains, int add);
     /* C (m,1) = A (m,k) b (k): one output; SPAN interleaved chains. A's rows are contiguous. Writes c[i*c_row] only. */
     void (*matvec)(long m, long k, const void *a, long a_row, const void *b, void *c, long c_row);
+    /* z (n) = x (k) W', W (n, k) with rows w_row apart: matmul's sums for one row of X and a W' that nobody copies. Writes z
+     * exactly. */
+    void (*matvec_t)(long n, long k, const void *x, const void *w, long w_row, void *z);
     /* dst (rows, cols) = src, rows in ascending order; what is written beyond cols (up to LANES-1 elements) the next row overwrites. */
     void (*copy)(long rows, long cols, const void *src, long src_row, void *dst, long dst_row);
     /* Panels of nr columns, garbage beyond column n: dst[j/nr][p][j%nr] = src[p*src_row + j], and with pack_t = src[j*src_row + p]. */

@@ -130,15 +130,29 @@ static __attribute__((noinline)) void FN(column_by_chains)(int V, int chains, lo
     }
 }
 
-/* C (m,n) = a b: a contraction of one, as the gradient of one sample is. */
-static __attribute__((noinline)) void FN(outer)(long m, long n, const real *a, long a_row, const real *b, long b_panel, real *c,
-                                                long c_row) {
+/* C (m,n) = a b: a contraction of one, as the gradient of one sample is. V: vectors of b that stay in registers, or 0. */
+INLINE void FN(outer)(const int V, long m, long n, const real *a, long a_row, const real *b, long b_panel, real *c,
+                      long c_row) {
+    vec column[4];
+    UNROLL for (int v = 0; v < V; v++) column[v] = v_load(b + PANEL(v));
     for (long i = 0; i < m; i++, c += c_row) {
         const vec x = v_set(a[i * a_row]);
-        if (b_panel == NR)
-            for (long j = 0; j < n; j += LANES) v_store(c + j, v_fma(x, v_load(b + j), v_zero()));
-        else
-            for (long j = 0; j < n; j += LANES) v_store(c + j, v_fma(x, v_load(b + j / NR * b_panel + j % NR), v_zero()));
+        UNROLL for (int v = 0; v < V; v++) v_store(c + v * LANES, v_fma(x, column[v], v_zero()));
+        if (V == 0)
+            for (long j = 0; j < n; j += LANES)
+                v_store(c + j, v_fma(x, v_load(b_panel == NR ? b + j : b + j / NR * b_panel + j % NR), v_zero()));
+    }
+}
+
+static __attribute__((noinline)) void FN(outer_product)(long m, long n, const real *a, long a_row, const real *b, long b_panel,
+                                                        real *c, long c_row) {
+    switch ((n + LANES - 1) / LANES) {
+#define OUTER(V) FN(outer)(V, m, n, a, a_row, b, b_panel, c, c_row)
+    case 1: OUTER(1); break;
+    case 2: OUTER(2); break;
+    case 3: OUTER(3); break;
+    case 4: OUTER(4); break;
+    default: OUTER(0);
     }
 }
 
@@ -148,7 +162,7 @@ static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long 
     real *c = c_;
     if (m <= 0 || n <= 0) return;
     if (k == 1 && chains == 1 && !add) {
-        FN(outer)(m, n, a, a_row, b, b_panel, c, c_row);
+        FN(outer_product)(m, n, a, a_row, b, b_panel, c, c_row);
         return;
     }
     if (n <= LANES) { /* no question how to divide it */

@@ -52,10 +52,9 @@ static void FN(copy)(long rows, long cols, const void *src_, long src_row, void 
 #define SHUFFLE(a, b, ...) (vec) __builtin_shuffle(a, b, (ivec){ALL_PICKS(__VA_ARGS__)})
 #endif
 
-/* dst (QUAD, LANES) = the transpose of src (LANES, QUAD); of the first QUAD columns of dst alone unless whole. */
-INLINE void FN(transpose)(const int whole, const real *src, long src_row, real *dst, long dst_row) {
+/* row[QUAD] = the columns of src (LANES, QUAD), or of src (QUAD, QUAD) in the first QUAD lanes alone unless whole. */
+INLINE void FN(transpose)(const int whole, const real *src, long src_row, vec *row) {
     const long next = whole ? QUAD * src_row : 0;
-    vec row[QUAD];
 #if NNC_REAL == 32
     const vec a = v_quads(src, next), b = v_quads(src + src_row, next);
     const vec c = v_quads(src + 2 * src_row, next), d = v_quads(src + 3 * src_row, next);
@@ -70,17 +69,20 @@ INLINE void FN(transpose)(const int whole, const real *src, long src_row, real *
     row[0] = SHUFFLE(a, b, 0, 2);
     row[1] = SHUFFLE(a, b, 1, 3);
 #endif
-    for (int i = 0; i < QUAD; i++, dst += dst_row) {
-        if (whole) v_store(dst, row[i]);
-        else __builtin_memcpy(dst, &row[i], 16);
-    }
 }
 
 /* LANES columns of a panel, or QUAD unless whole, from as many rows of src (., k). */
 INLINE void FN(pack_t_columns)(const int whole, long k, const real *src, long src_row, real *panel) {
     const int columns = whole ? LANES : QUAD;
     long p = 0;
-    for (; p + QUAD <= k; p += QUAD) FN(transpose)(whole, src + p, src_row, panel + p * NR, NR);
+    for (; p + QUAD <= k; p += QUAD) {
+        vec row[QUAD];
+        FN(transpose)(whole, src + p, src_row, row);
+        for (int i = 0; i < QUAD; i++) {
+            if (whole) v_store(panel + (p + i) * NR, row[i]);
+            else __builtin_memcpy(panel + (p + i) * NR, &row[i], 16);
+        }
+    }
     for (; p < k; p++)
         for (int q = 0; q < columns; q++) panel[p * NR + q] = src[q * src_row + p];
 }
@@ -95,5 +97,45 @@ static void FN(pack_t)(long k, long n, const void *src_, long src_row, void *dst
         for (; c + QUAD <= columns; c += QUAD) FN(pack_t_columns)(0, k, src + c * src_row, src_row, panel + c);
         for (; c < columns; c++)
             for (long p = 0; p < k; p++) panel[p * NR + c] = src[c * src_row + p];
+    }
+}
+
+/* ---- one row without a copy -------------------------------------------------------------------------------------- */
+
+/* z (V vectors) = x (k) W', W (V * LANES, k) */
+INLINE void FN(matvec_t_columns)(const int V, long k, const real *x, const real *w, long w_row, real *z) {
+    vec acc[4], row[QUAD];
+    UNROLL for (int v = 0; v < V; v++) acc[v] = v_zero();
+    long p = 0;
+    for (; p + QUAD <= k; p += QUAD)
+        UNROLL for (int v = 0; v < V; v++) {
+            FN(transpose)(1, w + v * LANES * w_row + p, w_row, row);
+            UNROLL for (int i = 0; i < QUAD; i++) acc[v] = v_fma(v_set(x[p + i]), row[i], acc[v]);
+        }
+    for (; p < k; p++)
+        for (int v = 0; v < V; v++) {
+            real column[LANES];
+            for (int i = 0; i < LANES; i++) column[i] = w[(v * LANES + i) * w_row + p];
+            acc[v] = v_fma(v_set(x[p]), v_load(column), acc[v]);
+        }
+    UNROLL for (int v = 0; v < V; v++) v_store(z + v * LANES, acc[v]);
+}
+
+/* nnc_kernels.matvec_t: several vectors of outputs at a time, so that one need not wait for another. The last of them may
+ * meet those before. */
+static void FN(matvec_t)(long n, long k, const void *x, const void *w_, long w_row, void *z_) {
+    const real *w = w_;
+    real *z = z_;
+    long j = 0;
+    for (; j + 4 * LANES <= n; j += 4 * LANES) FN(matvec_t_columns)(4, k, x, w + j * w_row, w_row, z + j);
+    for (; j + 2 * LANES <= n; j += 2 * LANES) FN(matvec_t_columns)(2, k, x, w + j * w_row, w_row, z + j);
+    for (; j < n && n >= LANES; j += LANES) {
+        if (j > n - LANES) j = n - LANES;
+        FN(matvec_t_columns)(1, k, x, w + j * w_row, w_row, z + j);
+    }
+    for (; j < n; j++) {
+        vec acc = v_zero();
+        for (long p = 0; p < k; p++) acc = v_fma(v_set(((const real *)x)[p]), v_set(w[j * w_row + p]), acc);
+        z[j] = acc[0];
     }
 }

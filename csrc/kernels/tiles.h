@@ -25,6 +25,7 @@ static const nnc_kernels FN(table) = {
     .nr = NR,
     .matmul = FN(matmul),
     .matvec = FN(matvec),
+    .matvec_t = FN(matvec_t),
     .copy = FN(copy),
     .pack = FN(pack),
     .pack_t = FN(pack_t),

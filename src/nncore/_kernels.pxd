@@ -48,6 +48,7 @@ cdef extern from "nnc.h" nogil:
         void (*matmul)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row, long b_panel,
                        void *c, long c_row, int chains, int add) noexcept nogil
         void (*matvec)(long m, long k, const void *a, long a_row, const void *b, void *c, long c_row) noexcept nogil
+        void (*matvec_t)(long n, long k, const void *x, const void *w, long w_row, void *z) noexcept nogil
         void (*copy)(long rows, long cols, const void *src, long src_row, void *dst, long dst_row) noexcept nogil
         void (*pack)(long k, long n, const void *src, long src_row, void *dst) noexcept nogil
         void (*pack_t)(long k, long n, const void *src, long src_row, void *dst) noexcept nogil

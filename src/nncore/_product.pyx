@@ -56,12 +56,16 @@ cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char 
 
 cdef void times_transposed(const nnc_kernels *k, long rows, long n, long depth, const char *dz, long dz_row,
                            const char *w, long w_row, char *dx, long dx_row, char *scratch) noexcept nogil:
-    # dX (rows, n): OUT = dZ (rows, depth) W', W (n, depth). The tile reads W' without a stride, so it is always packed.
+    # dX (rows, n): OUT = dZ (rows, depth) W', W (n, depth). The tile reads W' without a stride, so for more than
+    # one row it is packed.
     cdef:
         long size = k.itemsize
         long j, q, block, height, width
     if depth == 1:  # W' is W as it lies
         k.matmul(rows, n, 1, dz, dz_row, 1, w, n, k.nr, dx, dx_row, 1, 0)
+        return
+    if rows == 1 and w_row * size % 1024 != 0:
+        k.matvec_t(n, depth, dz, w, w_row, dx)
         return
     block = block_columns(k, n, depth)
     for j from 0 <= j < n by block:
