@@ -51,6 +51,22 @@ static inline __attribute__((always_inline)) void nnc_avx2_narrow(void *p, __m25
     _mm_storel_epi64(p, _mm_packs_epi16(half, half));
 }
 
+/* The first n < 8 lanes of v to p, in halves: a masked store takes many steps on some CPUs. */
+static inline __attribute__((always_inline)) void nnc_avx2_store_n32(float *p, __m256 v, int n) {
+    __m128 part = _mm256_castps256_ps128(v);
+    if (n & 4) {
+        _mm_storeu_ps(p, part);
+        p += 4;
+        part = _mm256_extractf128_ps(v, 1);
+    }
+    if (n & 2) {
+        _mm_storel_pi((__m64 *)p, part);
+        p += 2;
+        part = _mm_movehl_ps(part, part);
+    }
+    if (n & 1) _mm_store_ss(p, part);
+}
+
 #define NNC_REAL 32
 #define NNC_DOT_FALLS_SHORT
 #define q_dot(sum, x, w) nnc_avx2_dot_signed((__m256i)(sum), (__m256i)(x), (__m256i)(w))
@@ -65,7 +81,7 @@ static inline __attribute__((always_inline)) void nnc_avx2_narrow(void *p, __m25
 #define v_min(a, b) _mm256_min_ps(a, b)
 #define v_select(m, a, b) _mm256_blendv_ps(b, a, (__m256)(m))
 #define v_load_n(p, n) _mm256_maskload_ps(p, MASK32(n))
-#define v_store_n(p, v, n) _mm256_maskstore_ps(p, MASK32(n), v)
+#define v_store_n(p, v, n) nnc_avx2_store_n32(p, v, n)
 #define v_quads(p, step) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps((p) + (step)), 1)
 #include "../kernels/tiles.h"
 
