@@ -25,7 +25,7 @@ html_theme_options = {
 
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
-suppress_warnings = ["ref.python"]  # Network here and in reference.py: either is found by its full name
+suppress_warnings = ["ref.python"]  # Network here and in nncore.reference: either is found by its full name
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say them in words

@@ -42,6 +42,7 @@ FLOORS = [
     {"__main__"},
 ]
 FLOOR = {module: i for i, floor in enumerate(FLOORS) for module in floor}
+FOLDERS = {"datasets", "learn", "reference"}  # modules that are a folder of files
 
 
 def _sources():
@@ -49,13 +50,13 @@ def _sources():
         *PACKAGE.glob("*.py"),
         *PACKAGE.glob("*.pyx"),
         *PACKAGE.glob("*.pxd"),
-        PACKAGE / "datasets" / "__init__.py",
+        *(path for folder in FOLDERS for path in (PACKAGE / folder).glob("*.py")),
     ]
     return sorted(files)
 
 
 def _name(path):
-    return "datasets" if path.parent.name == "datasets" else path.stem
+    return path.parent.name if path.parent.name in FOLDERS else path.stem
 
 
 def _imports(path):
@@ -73,7 +74,7 @@ def _imports(path):
 
 def _python_imports(path):
     tree = ast.parse(path.read_text("utf-8"))
-    level = 2 if path.parent.name == "datasets" else 1
+    level = 2 if path.parent.name in FOLDERS else 1
     later = {
         id(node) for scope in ast.walk(tree) if isinstance(scope, (ast.FunctionDef, ast.If)) for node in ast.walk(scope)
     }
@@ -87,7 +88,7 @@ def _python_imports(path):
     return found
 
 
-@pytest.mark.parametrize("path", _sources(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", _sources(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_one_way(path):
     name = _name(path)
     assert name in FLOOR, f"{path.name} has no floor: enter it in FLOORS"
@@ -152,7 +153,7 @@ def test_no_tile_and_no_list_names_an_instruction_set():
 # ---- files -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [p for p in _sources() if p.suffix == ".py"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [p for p in _sources() if p.suffix == ".py"], ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_module_says_what_it_is(path):
     tree = ast.parse(path.read_text("utf-8"))
     assert ast.get_docstring(tree), path.name
