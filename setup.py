@@ -22,7 +22,7 @@ C_FLAGS += ["-O1", "-g"] if DEBUG else ["-O3", "-g0"]
 C_FLAGS += ["-Werror"] if os.environ.get("NNCORE_WERROR") == "1" else []
 LINK_FLAGS = ["-Wl,-s"] if sys.platform == "linux" and not DEBUG else []
 
-HEADERS = glob("csrc/**/*.h", recursive=True) + glob("src/nncore/include/*.h")
+HEADERS = glob("csrc/**/*.h", recursive=True) + glob("src/nncore/**/*.h", recursive=True)
 
 
 def extension(name, sources=()):

@@ -1,7 +1,7 @@
 """The order of the house: who may include or import whom, read from the files' own lines.
 
 C lists -> tiles -> instruction sets -> table -> _kernels -> _product -> _forward, _backward, _update (never each other) ->
-_team -> _engine, _predictor -> network -> __init__. A file may use what stands below it and nothing beside or above it.
+_team, _plan -> _engine, _predictor -> network -> __init__. A file may use what stands below it and nothing beside or above it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ CSRC = ROOT / "csrc"
 
 # Floors of the package, lowest first. A module imports from lower floors, and from its own only where a set says so.
 FLOORS = [
-    {"_kernels", "reference", "history", "tables", "text_curve"},
+    {"_kernels", "_arrays", "reference", "history", "tables", "text_curve"},
     {"values"},
     {"checks"},
     {"_arena", "initializers", "optimizers", "progress", "metrics", "parameter_names", "drawing"},
-    {"_product"},
+    {"_product", "_plan"},
     {"_forward", "_backward", "_update", "layers", "gradients", "datasets"},
     {"_team", "_jacobian"},
     {"_engine"},

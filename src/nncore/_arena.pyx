@@ -5,14 +5,13 @@ block for packed operands with a block of gradient behind it. Row strides are pa
 would be a multiple of 1 KiB, so that a column of rows does not fall into one set of the cache.
 """
 
-from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
 
 import numpy as np
 
 cimport numpy as cnp
 
+from ._arrays cimport is_finite
 from ._kernels cimport (NNC_ALIGN, NNC_FLOAT32, NNC_FLOAT64, NNC_READS_INPUT, NNC_SLACK, activation_info,
                         kernels, nnc_chains)
 
@@ -121,20 +120,8 @@ cdef class Arena:
                 and cnp.PyArray_DIM(<cnp.ndarray>x, axes - 1) == last)
 
     cdef bint finite(self, cnp.ndarray x) noexcept:
-        # whether x, of the parameters' type and whole, holds neither nan nor inf: no exponent of all ones
-        cdef:
-            long i, n = cnp.PyArray_SIZE(x)
-            uint32_t bad32 = 0
-            uint64_t bad64 = 0
-            const uint32_t *a = <const uint32_t *>cnp.PyArray_DATA(x)
-            const uint64_t *b = <const uint64_t *>cnp.PyArray_DATA(x)
-        if self.plan.size == 4:
-            for i in range(n):
-                bad32 |= (a[i] & 0x7F800000u) == 0x7F800000u
-            return bad32 == 0
-        for i in range(n):
-            bad64 |= (b[i] & 0x7FF0000000000000u) == 0x7FF0000000000000u
-        return bad64 == 0
+        # whether x, of the parameters' type and whole, holds neither nan nor inf
+        return is_finite(cnp.PyArray_DATA(x), cnp.PyArray_SIZE(x), self.plan.size)
 
 
 cdef char *take(char *base, long *at, long nbytes) noexcept nogil:

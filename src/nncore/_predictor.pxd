@@ -1,16 +1,8 @@
 # What other Cython code may use of a Predictor: `cimport nncore`, or this file. Compile with nncore.get_include().
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
 
-cdef extern from "nncore.h" nogil:
-    enum: NNCORE_ABI, NNCORE_STACK
-    ctypedef struct nncore_plan:
-        int32_t abi
-        int32_t itemsize                # of inputs and outputs: 4 is float, 8 is double
-        int64_t inputs, outputs
-        int64_t bytes, scratch, scratch_many
-        void (*run)(const nncore_plan *plan, const void *x, void *out, void *scratch) noexcept nogil
-        void (*run_many)(const nncore_plan *plan, int64_t n, const void *x, void *out, void *scratch) noexcept nogil
+from nncore._plan cimport NNCORE_ABI, NNCORE_STACK, nncore_plan
 
 cdef class Predictor:
     cdef:

@@ -1,8 +1,8 @@
-"""Predictor: an immutable plan for serving, and Row, which answers one sample from weights that may change.
+"""Predictor: an immutable plan for serving.
 
 Design:
-a) The plan is C's (csrc/plan.h). What stands here is the border: checks with the numpy C-API (typed memoryviews cost
-   more than a small network does), then straight into the kernel.
+a) The plan is C's (csrc/plan.h). What stands here is the border: checks by the arrays' own fields (_arrays.h), then
+   straight into the kernel.
 b) Python calls an object through its type's tp_call, with a tuple made for each call, unless the type has a vectorcall
    slot. Cython writes the first; `answer` below is the second, put in its slot when the module is loaded.
 c) With `out` nothing is allocated and nothing converted. A plan is never written, so threads share it without a lock.
@@ -14,9 +14,7 @@ from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_SetContext
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy
+from libc.stdint cimport int64_t
 
 from collections import namedtuple
 
@@ -25,11 +23,11 @@ import numpy as np
 
 cimport numpy as cnp
 
-from . import _kernels, checks
-from ._arena import aligned
-from ._kernels cimport (NNC_BFLOAT16, NNC_FLOAT32, NNC_FLOAT64, NNC_FULL, NNC_INT8, default_threads, kernels,
-                        nnc_kernels, nnc_plan_layer, nnc_team, parallel, plan_build, plan_bytes, plan_layer, plan_stack_rows,
+from . import checks
+from ._arrays cimport READABLE, WRITABLE, apart, data_of, is_matrix, is_vector, lies_right, rows_of
+from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, default_threads, nnc_team, parallel, plan_layer, plan_stack_rows,
                         team_size)
+from ._plan cimport make_plan, room
 
 cnp.import_array()
 
@@ -42,40 +40,14 @@ cdef extern from *:
         type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
         PyType_Modified(type);
     }
-    /* array is an ndarray (no subclass) of this type as it lies in memory, with these flags. */
-    static inline int lies_right(PyObject *array, void *descr, int flags) {
-        return PyArray_CheckExact(array) && (void *)PyArray_DESCR((PyArrayObject *)array) == descr &&
-               (PyArray_FLAGS((PyArrayObject *)array) & flags) == flags;
-    }
-    static inline int is_vector(PyObject *array, Py_ssize_t n) {
-        return PyArray_NDIM((PyArrayObject *)array) == 1 && PyArray_DIMS((PyArrayObject *)array)[0] == n;
-    }
-    static inline int is_matrix(PyObject *array, Py_ssize_t n) {
-        return PyArray_NDIM((PyArrayObject *)array) == 2 && PyArray_DIMS((PyArrayObject *)array)[1] == n &&
-               PyArray_DIMS((PyArrayObject *)array)[0] > 0;
-    }
-    static inline void *data_of(PyObject *array) { return PyArray_DATA((PyArrayObject *)array); }
-    static inline int apart(PyObject *a, PyObject *b) {
-        const char *p = data_of(a), *q = data_of(b);
-        return p + PyArray_NBYTES((PyArrayObject *)a) <= q || q + PyArray_NBYTES((PyArrayObject *)b) <= p;
-    }
     static inline int take_flag(char *flag) { return !__atomic_test_and_set(flag, __ATOMIC_ACQUIRE); }
     static inline void give_flag(char *flag) { __atomic_clear(flag, __ATOMIC_RELEASE); }
-    static inline Py_ssize_t rows_of(PyObject *array) { return PyArray_DIMS((PyArrayObject *)array)[0]; }
     """
     void set_vectorcall(PyTypeObject *type, Py_ssize_t offset)
-    bint lies_right(PyObject *array, void *descr, int flags) noexcept
-    bint is_vector(PyObject *array, Py_ssize_t n) noexcept
-    bint is_matrix(PyObject *array, Py_ssize_t n) noexcept
-    bint apart(PyObject *a, PyObject *b) noexcept
-    void *data_of(PyObject *array) noexcept
     bint take_flag(char *flag) noexcept
     void give_flag(char *flag) noexcept
-    Py_ssize_t rows_of(PyObject *array) noexcept
     Py_ssize_t PyVectorcall_NARGS(size_t nargs)
 
-cdef int READ = cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED
-cdef int WRITE = READ | cnp.NPY_ARRAY_WRITEABLE
 cdef double WORTH_RELEASING = 5e4       # multiplications: some microseconds, against a tenth for the GIL
 cdef double WORTH_A_THREAD = 1.5e6      # multiplications per thread below which a thread costs more than it does
 
@@ -84,43 +56,7 @@ Report = namedtuple("Report", "storage bytes max_error mean_error")
 Report.__doc__ = """What storing weights in fewer bytes costs: the plan's bytes, and the largest and the mean absolute
 difference from the network's answers to the sample that `freeze` was given (nan without one)."""
 
-
-# ---- building -------------------------------------------------------------------------------------------------------------
-
 STORAGES = {"float32": NNC_FULL, "float64": NNC_FULL, "bfloat16": NNC_BFLOAT16, "int8": NNC_INT8}
-
-
-cdef object build(layers, cnp.ndarray parameters, int storage, bint live, scales=None):
-    # The plan's block of memory, an array. layers as in Arena; parameters of the arithmetic's type, whole. scales: per
-    # layer None or a float32 array, see nnc_plan_layer.
-    cdef:
-        const nnc_kernels *k = kernels(NNC_FLOAT32 if parameters.dtype.itemsize == 4 else NNC_FLOAT64)
-        int count = len(layers), i
-        int64_t at = 0, size = parameters.dtype.itemsize
-        char *base = <char *>cnp.PyArray_DATA(parameters)
-        nnc_plan_layer *rows = <nnc_plan_layer *>malloc(count * sizeof(nnc_plan_layer))
-        cnp.ndarray memory, scale
-    if rows == NULL:
-        raise MemoryError("no memory for the description of the layers")
-    try:
-        for i, (inputs, outputs, activation, parameter, has_bias, _) in enumerate(layers):
-            rows[i].inputs, rows[i].outputs = inputs, outputs
-            rows[i].activation, rows[i].parameter = activation, parameter
-            rows[i].weight = base + at * size
-            at += rows[i].inputs * rows[i].outputs
-            rows[i].bias = base + at * size if has_bias else NULL
-            at += rows[i].outputs if has_bias else 0
-            rows[i].scale = NULL
-            if scales is not None and scales[i] is not None:
-                scale = scales[i]
-                rows[i].scale = <const float *>cnp.PyArray_DATA(scale)
-        if at != parameters.size:
-            raise ValueError(f"the layers have {at} parameters, the vector holds {parameters.size}")
-        memory = aligned(plan_bytes(k, storage, count, rows, live), np.uint8)
-        plan_build(k, storage, count, rows, base if live else NULL, cnp.PyArray_DATA(memory))
-    finally:
-        free(rows)
-    return memory
 
 
 # ---- the plan, from Python ------------------------------------------------------------------------------------------------
@@ -134,7 +70,8 @@ cdef class Predictor:
 
     ``predictor(x)`` takes (inputs,) or (n, inputs), of anything array-like. ``predictor(x, out)`` writes into `out`,
     returns it, allocates nothing and is strict: both must be C-contiguous arrays of the plan's dtype and the right
-    shape. (Many samples through a network too wide for the stack: the first call makes a workspace, which is kept.) An input that is nan gives nan. Answers have the same bits as the network's own, one by one or many at once.
+    shape. (Many samples through a network too wide for the stack: the first call makes a workspace, which is kept.) An
+    input that is nan gives nan. Answers have the same bits as the network's own, one by one or many at once.
 
     Attributes
     ----------
@@ -170,7 +107,7 @@ cdef class Predictor:
             raise ValueError(f"the weights must be finite to be stored as {self.storage}")
         self.layers = tuple(layers)
         self.work = sum(inputs * outputs for inputs, outputs, *_ in layers)
-        memory = build(layers, vector, STORAGES[self.storage], False, scales)
+        memory = make_plan(layers, vector, STORAGES[self.storage], False, scales)
         self.plan = <const nncore_plan *>cnp.PyArray_DATA(memory)
         self.memory = memory
         self.report = Report(*report) if report else Report(self.storage, self.plan.bytes, float("nan"), float("nan"))
@@ -269,10 +206,10 @@ cdef object answer(PyObject *callable, PyObject *const *args, size_t nargs, PyOb
         cnp.npy_intp n
     if names == NULL and count >= 1 and plan != NULL:
         x = args[0]
-        if lies_right(x, self.descr, READ) and is_vector(x, plan.inputs):
+        if lies_right(x, self.descr, READABLE) and is_vector(x, plan.inputs):
             if count == 2:
                 out = args[1]
-                if lies_right(out, self.descr, WRITE) and is_vector(out, plan.outputs):
+                if lies_right(out, self.descr, WRITABLE) and is_vector(out, plan.outputs):
                     one_sample(self, data_of(x), data_of(out))
                     return <object>out
             elif count == 1:
@@ -280,9 +217,9 @@ cdef object answer(PyObject *callable, PyObject *const *args, size_t nargs, PyOb
                 made = cnp.PyArray_SimpleNew(1, &n, cnp.NPY_FLOAT if plan.itemsize == 4 else cnp.NPY_DOUBLE)
                 one_sample(self, data_of(x), data_of(<PyObject *>made))
                 return made
-        elif count == 2 and lies_right(x, self.descr, READ) and is_matrix(x, plan.inputs):
+        elif count == 2 and lies_right(x, self.descr, READABLE) and is_matrix(x, plan.inputs):
             out = args[1]
-            if (lies_right(out, self.descr, WRITE) and is_matrix(out, plan.outputs) and rows_of(out) == rows_of(x)
+            if (lies_right(out, self.descr, WRITABLE) and is_matrix(out, plan.outputs) and rows_of(out) == rows_of(x)
                     and apart(x, out)):
                 many_samples(self, rows_of(x), data_of(x), data_of(out))
                 return <object>out
@@ -301,14 +238,6 @@ cdef inline int one_sample(Predictor self, const void *x, void *out) except -1:
     if scratch != NULL:
         PyMem_RawFree(scratch)
     return 0
-
-
-cdef void *room(int64_t nbytes) except NULL:
-    # for networks so wide that the stack will not do
-    cdef void *memory = PyMem_RawMalloc(nbytes)
-    if memory == NULL:
-        raise MemoryError(f"no memory for a workspace of {nbytes} bytes")
-    return memory
 
 
 cdef object from_vector(Predictor self, PyObject *const *args, Py_ssize_t count, PyObject *names):
@@ -413,86 +342,6 @@ cdef int many_samples(Predictor self, int64_t n, const void *x, void *out) excep
     if wide:
         give_flag(&self.spare_taken)
     return 0
-
-
-# ---- one sample from weights that may change --------------------------------------------------------------------------------
-
-
-@cython.final
-cdef class Row:
-    """Answers one sample from a network's parameters as they are at the moment: the quick way of ``Network.predict``.
-
-    layers and parameters as in Arena. ``row.answer(x, out)`` is the answer, in out or a new array, or None where x is not one
-    plain finite sample of the right type, (inputs,) or (1, inputs), or out does not fit it: then the long way has the checks,
-    conversions and words.
-    """
-    cdef:
-        const nncore_plan *plan
-        const nnc_kernels *k
-        void *descr
-        object layers, parameters, memory
-
-    def __init__(self, layers, parameters):
-        self.layers = layers
-        self.parameters = parameters
-        self.descr = <void *><PyObject *>parameters.dtype
-        self.prepare()
-
-    cdef int prepare(self) except -1:
-        cdef cnp.ndarray memory = build(self.layers, self.parameters, NNC_FULL, True)
-        self.k = kernels(NNC_FLOAT32 if self.parameters.dtype.itemsize == 4 else NNC_FLOAT64)
-        self.memory = memory
-        self.plan = <const nncore_plan *>cnp.PyArray_DATA(memory)
-        return 0
-
-    cpdef object answer(self, object x, object out=None):
-        cdef:
-            PyObject *source = <PyObject *>x
-            PyObject *target = <PyObject *>out
-            cnp.npy_intp n[2]
-            bint flat
-            void *scratch = NULL
-        if not lies_right(source, self.descr, READ):
-            return None
-        flat = is_vector(source, self.plan.inputs)
-        if not flat and not (is_matrix(source, self.plan.inputs) and rows_of(source) == 1):
-            return None
-        if not is_finite(self.plan, data_of(source)):
-            return None
-        if self.k != kernels(NNC_FLOAT32 if self.plan.itemsize == 4 else NNC_FLOAT64):
-            self.prepare()  # another instruction set was selected
-        if out is None:
-            n[0], n[1] = 1, self.plan.outputs
-            out = cnp.PyArray_SimpleNew(1 if flat else 2, &n[1] if flat else &n[0],
-                                        cnp.NPY_FLOAT if self.plan.itemsize == 4 else cnp.NPY_DOUBLE)
-            target = <PyObject *>out
-        elif not lies_right(target, self.descr, WRITE) or not (
-                is_vector(target, self.plan.outputs) if flat
-                else is_matrix(target, self.plan.outputs) and rows_of(target) == 1):
-            return None
-        if self.plan.scratch > NNCORE_STACK:
-            scratch = room(self.plan.scratch)
-        self.plan.run(self.plan, data_of(source), data_of(target), scratch)
-        if scratch != NULL:
-            PyMem_RawFree(scratch)
-        return out
-
-
-cdef bint is_finite(const nncore_plan *plan, const void *x) noexcept nogil:
-    # whether x (inputs) holds neither nan nor inf: no exponent of all ones
-    cdef:
-        int64_t i
-        uint32_t bad32 = 0
-        uint64_t bad64 = 0
-        const uint32_t *a = <const uint32_t *>x
-        const uint64_t *b = <const uint64_t *>x
-    if plan.itemsize == 4:
-        for i in range(plan.inputs):
-            bad32 |= (a[i] & 0x7F800000u) == 0x7F800000u
-        return bad32 == 0
-    for i in range(plan.inputs):
-        bad64 |= (b[i] & 0x7FF0000000000000u) == 0x7FF0000000000000u
-    return bad64 == 0
 
 
 cdef void install() noexcept:

@@ -11,7 +11,8 @@ import numpy as np
 from . import _kernels, checks, initializers
 from ._arena import aligned
 from ._engine import Engine
-from ._predictor import STORAGES, Predictor, Row
+from ._plan import Row
+from ._predictor import STORAGES, Predictor
 from .gradients import Gradients
 from .history import History
 from .initializers import Init

@@ -1,0 +1,14 @@
+# _arrays.h as Cython sees it. It asks of no array but one that `lies_right`.
+
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t
+
+cdef extern from "_arrays.h" nogil:
+    enum: READABLE, WRITABLE
+    bint lies_right(PyObject *array, void *descr, int flags) noexcept
+    bint is_vector(PyObject *array, Py_ssize_t n) noexcept
+    bint is_matrix(PyObject *array, Py_ssize_t n) noexcept
+    bint apart(PyObject *a, PyObject *b) noexcept
+    void *data_of(PyObject *array) noexcept
+    Py_ssize_t rows_of(PyObject *array) noexcept
+    bint is_finite(const void *x, int64_t n, int itemsize) noexcept

@@ -1,0 +1,10 @@
+# What Python sees of _plan.pyx, for type checkers and editors; a test holds the two together.
+from collections.abc import Sequence
+from typing import Any, final
+
+from numpy.typing import NDArray
+
+@final
+class Row:
+    def __init__(self, layers: Sequence[tuple[Any, ...]], parameters: NDArray[Any]) -> None: ...
+    def answer(self, x: object, out: object = None) -> NDArray[Any] | None: ...
