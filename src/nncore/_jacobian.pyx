@@ -255,7 +255,7 @@ cdef class Jacobian(Arena):
     def jacobian(self, X, out=None, int threads=0):
         """(outputs, inputs) for one sample X (inputs,), (n, outputs, inputs) for X (n, inputs)."""
         cdef:
-            cnp.npy_intp shape[3]
+            cnp.npy_intp shape[2]
             cnp.ndarray array
             long samples = 1
             bint single = self.plain(X, 1, self.plan.inputs) and self.finite(X)
@@ -264,13 +264,13 @@ cdef class Jacobian(Arena):
         else:
             array, single = checks.as_inputs(X, self.plan.inputs, self.parameters.dtype)
             samples = array.shape[0]
-        if out is None:
-            shape[0], shape[1], shape[2] = samples, self.plan.outputs, self.plan.inputs
-            out = cnp.PyArray_EMPTY(2, &shape[1], self.kind, 0) if single else cnp.PyArray_EMPTY(3, shape, self.kind, 0)
+        if single and out is None:
+            shape[0], shape[1] = self.plan.outputs, self.plan.inputs
+            out = cnp.PyArray_EMPTY(2, shape, self.kind, 0)
         elif not (single and self.plain(out, 2, self.plan.inputs) and cnp.PyArray_DIM(<cnp.ndarray>out, 0) ==
                   self.plan.outputs and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out)):
             expected = [self.plan.outputs, self.plan.inputs]
-            checks.require_out(out, tuple(expected if single else [samples, *expected]), self.parameters.dtype)
+            out = checks.out_or_new(out, tuple(expected if single else [samples, *expected]), self.parameters.dtype)
         self.task.weights = NULL
         self.run(array, samples, out, threads)
         return out
@@ -281,10 +281,7 @@ cdef class Jacobian(Arena):
         array, single = checks.as_inputs(X, self.plan.inputs, self.parameters.dtype)
         given = self.weights_of_outputs(output, weights, array.shape[0])
         shape = [self.plan.inputs] if single else [array.shape[0], self.plan.inputs]
-        if out is None:
-            out = np.empty(shape, self.parameters.dtype)
-        else:
-            checks.require_out(out, tuple(shape), self.parameters.dtype)
+        out = checks.out_or_new(out, tuple(shape), self.parameters.dtype)
         self.task.weights = <const char *>cnp.PyArray_DATA(given)
         self.task.weights_row = 0 if given.ndim == 1 else self.plan.outputs
         self.run(array, array.shape[0], out, threads)
