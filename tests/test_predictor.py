@@ -247,14 +247,27 @@ def test_calls_by_name_and_wrong_calls():
     out = np.empty(2, np.float32)
     assert predict(x=X32, out=out) is out and predict(X32, out=out) is out and predict(X32, None).shape == (2,)
     assert predict.__call__(X32, out) is out
-    for call in (
-        lambda: predict(),
-        lambda: predict(X32, out, 1),
-        lambda: predict(X32, y=out),
-        lambda: predict(X32, x=X32),
+    for call, got in (
+        (lambda: predict(), "predictor()"),
+        (lambda: predict(out=out), "predictor(out=...)"),
+        (lambda: predict(X32, out, 1), "predictor(..., ..., ...)"),
+        (lambda: predict(X32, y=out), "predictor(..., y=...)"),
+        (lambda: predict(X32, x=X32), "predictor(..., x=...)"),
     ):
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match=r"expected predictor\(x\) or predictor\(x, out\)") as error:
             call()
+        assert f"got {got}: x is one sample" in str(error.value)
+
+
+def test_one_that_was_never_made_says_so():
+    empty = nn.Predictor.__new__(nn.Predictor)
+    for use in (
+        lambda: empty(X32),
+        lambda: empty(X32, OUT32),
+        *(lambda name=name: getattr(empty, name) for name in ("inputs", "outputs", "ctypes", "capsule")),
+    ):
+        with pytest.raises(ValueError, match=r"empty; use Network.freeze\(\)"):
+            use()
 
 
 def test_what_is_array_like_is_taken_without_out():

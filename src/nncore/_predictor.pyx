@@ -157,12 +157,12 @@ cdef class Predictor:
     @property
     def inputs(self):
         """Number of inputs."""
-        return self.plan.inputs
+        return plan_of(self).inputs
 
     @property
     def outputs(self):
         """Number of outputs."""
-        return self.plan.outputs
+        return plan_of(self).outputs
 
     @property
     def ctypes(self):
@@ -172,13 +172,13 @@ cdef class Predictor:
         many bytes, or NULL where they are at most 256 KiB: then the stack serves. The addresses hold while the
         Predictor does.
         """
-        return Functions(<size_t>self.plan.run, <size_t>self.plan, self.plan.inputs, self.plan.outputs,
-                         self.plan.scratch)
+        cdef const nncore_plan *plan = plan_of(self)
+        return Functions(<size_t>plan.run, <size_t>plan, plan.inputs, plan.outputs, plan.scratch)
 
     @property
     def capsule(self):
         """The plan for C, a capsule named "nncore.plan" (see nncore.h); it keeps the Predictor alive."""
-        capsule = PyCapsule_New(<void *>self.plan, "nncore.plan", forget)
+        capsule = PyCapsule_New(<void *>plan_of(self), "nncore.plan", forget)
         Py_INCREF(self)
         PyCapsule_SetContext(capsule, <void *>self)
         return capsule
@@ -186,6 +186,13 @@ cdef class Predictor:
     def __repr__(self):
         sizes = "-".join(str(size) for size in [self.inputs, *(layer[1] for layer in self.layers)])
         return f"Predictor({sizes}, {self.storage})"
+
+
+cdef inline const nncore_plan *plan_of(Predictor self) except NULL:
+    # of a Predictor that __init__ may never have seen
+    if self.plan == NULL:
+        raise ValueError("this Predictor is empty; use Network.freeze() to make one")
+    return self.plan
 
 
 cdef void forget(object capsule) noexcept:
@@ -249,8 +256,10 @@ cdef object from_vector(Predictor self, PyObject *const *args, Py_ssize_t count,
     if names != NULL:
         for i, name in enumerate(<object>names):
             named[name] = <object>args[count + i]
-    if count > 2 or any(name not in ("x", "out") for name in named):
-        raise TypeError("a Predictor is called as predictor(x) or predictor(x, out)")
+    if count > 2 or not named.keys() <= set(("x", "out")[count:]) or (count == 0 and "x" not in named):
+        got = ", ".join(["..."] * count + [f"{name}=..." for name in named])
+        raise TypeError(f"expected predictor(x) or predictor(x, out), got predictor({got}): "
+                        "x is one sample or an array of samples, out an array for the answer")
     return in_words(self, *given, **named)
 
 
@@ -260,8 +269,7 @@ def in_words(Predictor self, x, out=None):
         cnp.ndarray array
         cnp.ndarray target
         int64_t n
-    if self.plan == NULL:
-        raise ValueError("this Predictor is empty; use Network.freeze() to make one")
+    plan_of(self)
     if out is None:
         array, was_1d = checks.as_inputs(x, self.plan.inputs, self.dtype, finite=False)
     else:
@@ -270,10 +278,7 @@ def in_words(Predictor self, x, out=None):
         array = np.asarray(x).reshape(-1, self.plan.inputs)
     n = array.shape[0]
     shape = tuple([self.plan.outputs] if was_1d else [n, self.plan.outputs])
-    if out is None:
-        out = np.empty(shape, self.dtype)
-    else:
-        checks.require_out(out, shape, self.dtype)
+    out = checks.out_or_new(out, shape, self.dtype)
     target = np.asarray(out)
     if not target.flags.aligned:
         raise ValueError(f"out is not aligned in memory: use np.empty({shape}, np.{self.dtype})")
