@@ -30,7 +30,7 @@ FLOORS = [
     {"_arena", "initializers", "optimizers", "progress", "metrics", "parameter_names", "drawing"},
     {"_product", "_plan"},
     {"_forward", "_backward", "_update", "layers", "gradients", "datasets"},
-    {"_team", "_jacobian"},
+    {"_team", "_jacobian", "shape"},
     {"_engine"},
     {"_predictor", "_trace", "inside", "loss_at"},
     {"network", "trace", "numeric", "search"},

@@ -1,6 +1,6 @@
 """Inside: what a network shows of itself: its passes number by number, its derivatives by its inputs, its picture.
 
-The base of Network, apart from it because none of this is needed to train or to serve.
+A base of Network, apart from it because none of this is needed to train or to serve.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _kernels, checks
 from ._jacobian import Jacobian
+from .shape import Shape
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -17,14 +18,10 @@ if TYPE_CHECKING:
     from .trainer import Trainer
 
 
-class Inside:
-    """Looks into the network that inherits it, which has `_parameters` and `_core_layers`."""
+class Inside(Shape):
+    """Looks into the network that inherits it."""
 
-    _parameters: NDArray[Any]
     _idle_jacobians: list[Jacobian]  # workspaces that no call is using
-
-    def _core_layers(self, dropout: bool) -> list[tuple[Any, ...]]:
-        raise NotImplementedError
 
     def trace(self, X: ArrayLike, y: ArrayLike, *, loss: str | None = None, trainer: Trainer | None = None) -> Trace:
         """Everything that one pass computes: each layer's input, z and activation, the prediction, the error and the loss of

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _kernels, checks, initializers
-from ._arena import aligned
 from ._engine import Engine
 from ._plan import Row
 from ._predictor import STORAGES, Predictor
@@ -17,12 +16,12 @@ from .gradients import Gradients
 from .history import History
 from .initializers import Init
 from .inside import Inside
-from .layers import Dense, Layer, resolve
+from .layers import Dense, resolve
+from .shape import DTYPES
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-_DTYPES = ("float32", "float64")
 _ROWS_KEPT = 4096  # a workspace for gradients of more rows is let go after the call
 
 
@@ -84,91 +83,18 @@ class Network(Inside):
                 spec.init = init if spec.init is None else spec.init
         rng = initializers.generator(seed)
         self.seed = int(rng.bit_generator.random_raw()) if seed is None else int(seed)
-        self._build(inputs, specs, checks.type_name("dtype", dtype, _DTYPES))
+        self._build(inputs, specs, checks.type_name("dtype", dtype, DTYPES))
         rng = initializers.generator(self.seed)
         for layer in self.layers:
             initializers.fill(layer.weight, layer.init, rng)
 
     def _build(self, inputs: int, specs: list[Dense], dtype: str) -> None:
-        sizes = [inputs, *(spec.outputs for spec in specs)]
-        counts = [(fan_in + spec.bias) * spec.outputs for fan_in, spec in zip(sizes[:-1], specs, strict=True)]
-        try:
-            self._parameters = aligned(sum(counts), dtype)
-        except (MemoryError, ValueError):  # numpy has other words for more than there is and more than can be counted
-            raise MemoryError(f"no memory for a network of {sum(counts):,} parameters in {dtype}") from None
-        self.layers: list[Layer] = []
-        offset = 0
-        for fan_in, spec, count in zip(sizes[:-1], specs, counts, strict=True):
-            self.layers.append(Layer(fan_in, spec, self._parameters, offset))
-            offset += count
+        super()._build(inputs, specs, dtype)
         self.history: History | None = None
         self._row = Row(self._core_layers(dropout=False), self._parameters)
         self._idle: list[Engine] = []  # engines for prediction that no call is using
         self._idle_trainers: list[Engine] = []  # and for gradients
         self._idle_jacobians = []
-
-    # ---- what it is ---------------------------------------------------------------------------------------------------
-
-    @property
-    def parameters(self) -> NDArray[Any]:
-        """One contiguous 1-D view of every weight and bias, layer by layer, weight (row by row) before bias."""
-        return self._parameters
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of weights and arithmetic."""
-        return self._parameters.dtype
-
-    @property
-    def inputs(self) -> int:
-        """Number of inputs."""
-        return self.layers[0].inputs
-
-    @property
-    def outputs(self) -> int:
-        """Number of outputs."""
-        return self.layers[-1].outputs
-
-    @property
-    def sizes(self) -> list[int]:
-        """Inputs, hidden units..., outputs."""
-        return [self.inputs, *(layer.outputs for layer in self.layers)]
-
-    @property
-    def loss(self) -> str:
-        """The loss that follows from the output's activation."""
-        losses = _kernels.losses()
-        activation = self.layers[-1].activation
-        return next((name for name, row in losses.items() if row.link == activation), next(iter(losses)))
-
-    def __repr__(self) -> str:
-        names = list(dict.fromkeys(layer.activation for layer in self.layers[:-1])) + [self.layers[-1].activation]
-        sizes = "-".join(map(str, self.sizes))
-        return f"Network({sizes}, {', '.join(names)}, {self.parameters.size:,} parameters, {self.dtype})"
-
-    def summary(self) -> str:
-        """A table of the layers with shapes and parameter counts.
-
-        Examples
-        --------
-        >>> print(Network([4, Dense(8, "tanh", dropout=0.1), 2], output="softmax").summary())
-        layer  activation  weight  bias  dropout  parameters
-            1  tanh        4 x 8      8      0.1          40
-            2  softmax     8 x 2      2                   18
-        58 parameters, 232 bytes in float32
-        """
-        rows = [("layer", "activation", "weight", "bias", "dropout", "parameters")]
-        for i, layer in enumerate(self.layers, start=1):
-            rows.append((str(i), layer.activation, f"{layer.inputs} x {layer.outputs}",
-                         "" if layer.bias is None else str(layer.outputs),
-                         f"{layer.dropout:g}" if layer.dropout else "", f"{layer.size:,}"))  # fmt: skip
-        widths = [max(len(row[column]) for row in rows) for column in range(6)]
-        left = (1, 2)
-        cells = [[cell.ljust(width) if column in left else cell.rjust(width)
-                  for column, (cell, width) in enumerate(zip(row, widths, strict=True))] for row in rows]  # fmt: skip
-        lines = ["  ".join(row).rstrip() for row in cells]
-        total = self.parameters
-        return "\n".join([*lines, f"{total.size:,} parameters, {total.nbytes:,} bytes in {self.dtype}"])
 
     # ---- what it does -------------------------------------------------------------------------------------------------
 
@@ -368,45 +294,6 @@ class Network(Inside):
 
         formats.save(self, path)
 
-    def describe(self) -> dict[str, Any]:
-        """What the network is, apart from its weights, as plain values that JSON can hold."""
-        rows = _kernels.activations()
-        return {
-            "inputs": self.inputs,
-            "dtype": self.dtype.name,
-            "layers": [
-                {
-                    "outputs": layer.outputs,
-                    "activation": layer.activation,
-                    "parameter": layer.parameter if rows[layer.activation].parameter else None,
-                    "bias": layer.bias is not None,
-                    "dropout": layer.dropout,
-                    "init": initializers.label(layer.init),
-                }
-                for layer in self.layers
-            ],
-        }
-
-    @classmethod
-    def from_description(cls, description: dict[str, Any]) -> Network:
-        """A network with zero weights from what `describe` gave. Raises ValueError or TypeError where it makes no sense."""
-        rows = _kernels.activations()
-        specs = []
-        for item in description["layers"]:
-            activation = checks.choice("activation", item["activation"], rows)
-            name = rows[activation].parameter
-            given = {name: item["parameter"]} if name and item.get("parameter") is not None else {}
-            init = item.get("init")
-            known = init if isinstance(init, str) and init in initializers.INITIALIZERS else None
-            specs.append(
-                Dense(item["outputs"], activation, bias=item["bias"], dropout=item["dropout"], init=known, **given)
-            )
-        inputs, specs = resolve([description["inputs"], *specs], "identity", "identity")
-        net = cls.__new__(cls)
-        net.seed = 0
-        net._build(inputs, specs, checks.choice("dtype", description["dtype"], _DTYPES))
-        return net
-
     def copy(self) -> Network:
         """A network of its own with the same weights."""
         from copy import deepcopy
@@ -425,11 +312,6 @@ class Network(Inside):
         self.history = state["history"]
 
     # ---- inside -------------------------------------------------------------------------------------------------------
-
-    def _core_layers(self, dropout: bool) -> list[tuple[Any, ...]]:
-        rows = _kernels.activations()
-        return [(layer.inputs, layer.outputs, rows[layer.activation].index, layer.parameter, layer.bias is not None,
-                 layer.dropout if dropout else 0.0) for layer in self.layers]  # fmt: skip
 
     def _loss(self, loss: str | None) -> str:
         if loss is None:

@@ -38,6 +38,7 @@ class Table:
     Parameters
     ----------
     title : str
+        May be empty.
     header : sequence of str
     rows : iterable of sequences
         Numbers, text or None, as long as the header.
@@ -86,7 +87,7 @@ class Table:
             places = zip(row, widths, left, strict=True)
             return "  ".join(text.ljust(w) if to_left else text.rjust(w) for text, w, to_left in places).rstrip()
 
-        lines = [self.title, line(self.header), *map(line, self.rows)]
+        lines = [*([self.title] if self.title else []), line(self.header), *map(line, self.rows)]
         if self.footer:
             lines += ["-" * (sum(widths) + 2 * len(widths) - 2), line(self.footer)]
         return "\n".join(lines)
