@@ -26,6 +26,8 @@ CSRC = ROOT / "csrc"
 FLOORS = [
     {"_kernels", "_arrays", "reference", "history", "tables", "text_curve"},
     {"values"},
+    {"arrays"},
+    {"targets"},
     {"checks"},
     {"_arena", "initializers", "optimizers", "progress", "metrics", "parameter_names", "drawing"},
     {"_product", "_plan"},

@@ -2,7 +2,7 @@
 
 A message says what was expected, what was got and what is allowed. A wrong kind of thing is a TypeError, a wrong value
 a ValueError. A check that more than one file needs belongs here; a rule of one subject (what an optimizer's momentum
-may be) stands with that subject. Arrays are checked in checks.py, which hands out these as well.
+may be) stands with that subject. Arrays are checked in arrays.py, targets.py and checks.py; the last hands out these as well.
 """
 
 from __future__ import annotations
