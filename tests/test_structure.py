@@ -29,7 +29,7 @@ FLOORS = [
     {"arrays"},
     {"targets"},
     {"checks"},
-    {"_arena", "initializers", "optimizers", "progress", "metrics", "parameter_names", "drawing"},
+    {"_arena", "initializers", "optimizers", "progress", "metrics", "parameter_names", "drawing", "core_text"},
     {"_product", "_plan"},
     {"_forward", "_backward", "_update", "layers", "gradients", "datasets"},
     {"_team", "_jacobian", "shape"},

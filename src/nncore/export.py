@@ -8,7 +8,7 @@ Every sum is in nncore's own order, so that with FMA the answers have nncore's b
 How it is made:
 
 a) The activations are the core's own text, cut from ``csrc/vmath.h`` and ``csrc/ops/activations.h``: the functions that
-   the network needs and what those use, in a vocabulary of one lane (`_WORDS`) instead of vectors.
+   the network needs and what those use, in a vocabulary of one lane instead of vectors (core_text.py).
 b) Layers are loops of fixed length over plain arrays, in a shape that compilers turn into vectors: eight rows of
    weights are added to a sum before it goes back to memory, and the first eight to a plain 0, for a loop that clears
    the sums is taken apart together with the next one, and then neither becomes vectors.
@@ -18,19 +18,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _kernels, checks, formats
+from .core_text import SPAN, fill, functions, vocabulary
 
 if TYPE_CHECKING:
     from .network import Network
 
 _SAMPLES = 4  # stored for the self-test
-_SPAN = 32  # csrc/words.h: chains of summation of a single output
 _PAD = 8  # outputs are padded to a multiple: whole vectors for the compiler
 
 
@@ -61,17 +61,14 @@ def c_text(net: Network, name: str) -> Iterator[str]:
         raise ValueError("the network's weights must be finite to be exported")
     real, bits = ("float", 32) if net.dtype == np.float32 else ("double", 64)
     shape = "-".join(map(str, net.sizes))
+    activations = [layer.activation for layer in net.layers]
     values = {
-        "name": name, "NAME": name.upper(), "real": real, "bits": bits, "shape": shape, "inputs": net.inputs,
-        "outputs": net.outputs, "activations": ", ".join(layer.activation for layer in net.layers),
-        "fma": "fmaf" if bits == 32 else "fma", "fast": "FP_FAST_FMAF" if bits == 32 else "FP_FAST_FMA",
-        "mantissa": 23 if bits == 32 else 52, "bias": 127 if bits == 32 else 1023,
-        "max": "FLT" if bits == 32 else "DBL",
-        "rounder": "12582912.0f" if bits == 32 else "6755399441055744.0", "span": _SPAN,
+        "name": name, "NAME": name.upper(), "real": real, "shape": shape, "inputs": net.inputs, "outputs": net.outputs,
+        "activations": ", ".join(activations),
     }  # fmt: skip
-    yield _fill(_HEAD, values)
-    yield _fill(_WORDS, values)
-    yield from _functions([layer.activation for layer in net.layers], bits)
+    yield fill(_HEAD, values)
+    yield vocabulary(bits)
+    yield from functions(activations, bits)
     for i, layer in enumerate(net.layers):
         yield from _layer(net, i, layer, real)
     yield from _run(net, name, real)
@@ -103,7 +100,7 @@ def _layer(net: Network, i: int, layer: Any, real: str) -> Iterator[str]:
     if n == 1:
         yield _dot(i, k)
     elif chains == 1 and k >= 64 and (i == 0 or net.layers[i - 1].activation == "relu"):
-        yield _fill(_SPARSE, {"i": i, "k": k, "n": wide})
+        yield fill(_SPARSE, {"i": i, "k": k, "n": wide})
     else:
         yield _columns(i, k, wide, chains)
     if _kernels.activations()[layer.activation].rowwise:
@@ -150,21 +147,21 @@ def _passes(count: int, block: int) -> Iterator[tuple[int, int, int]]:
 
 def _dot(i: int, k: int) -> str:
     """One output: 32 interleaved chains, folded in halves."""
-    whole = k - k % _SPAN
-    text = f"    real c[{_SPAN}];\n"
+    whole = k - k % SPAN
+    text = f"    real c[{SPAN}];\n"
     if not whole:
-        text += f"    COLUMNS for (int s = 0; s < {_SPAN}; s++) c[s] = 0;\n"
-    for first, last, rows in _passes(whole // _SPAN, 8) if whole else ():
-        text += f"    for (int p = {first * _SPAN}; p < {last * _SPAN}; p += {rows * _SPAN})\n"
-        text += f"        COLUMNS for (int s = 0; s < {_SPAN}; s++) {{\n            real t = {'c[s]' if first else 0};\n"
+        text += f"    COLUMNS for (int s = 0; s < {SPAN}; s++) c[s] = 0;\n"
+    for first, last, rows in _passes(whole // SPAN, 8) if whole else ():
+        text += f"    for (int p = {first * SPAN}; p < {last * SPAN}; p += {rows * SPAN})\n"
+        text += f"        COLUMNS for (int s = 0; s < {SPAN}; s++) {{\n            real t = {'c[s]' if first else 0};\n"
         text += "".join(
-            f"            t = v_fma(x[p + {q * _SPAN} + s], weight{i}[p + {q * _SPAN} + s], t);\n" for q in range(rows)
+            f"            t = v_fma(x[p + {q * SPAN} + s], weight{i}[p + {q * SPAN} + s], t);\n" for q in range(rows)
         )
         text += "            c[s] = t;\n        }\n"
     if k > whole:
         text += f"    COLUMNS for (int s = 0; s < {k - whole}; s++)\n"
         text += f"        c[s] = v_fma(x[{whole} + s], weight{i}[{whole} + s], c[s]);\n"
-    half = _SPAN // 2
+    half = SPAN // 2
     while half:
         text += f"    {'COLUMNS ' if half >= 4 else ''}for (int s = 0; s < {half}; s++) c[s] += c[s + {half}];\n"
         half //= 2
@@ -251,7 +248,7 @@ def _self_test(net: Network, name: str, real: str) -> Iterator[str]:
         yield from _numbers(row)
         yield "},\n"
     yield "};\n\n"
-    yield _fill(
+    yield fill(
         _TEST,
         {"name": name, "real": real, "samples": _SAMPLES, "outputs": net.outputs, "tolerance": _number(tolerance)},
     )
@@ -303,157 +300,3 @@ void @name@_predict(const @real@ *x, @real@ *out); /* out (@outputs@) = network(
 
 #ifndef @NAME@_HEADER
 """
-
-# nncore's vocabulary of vector words (csrc/words.h), for one lane.
-_WORDS = """\
-#include <float.h>
-#include <stdint.h>
-
-typedef @real@ real;
-typedef uint@bits@_t ivec;
-#define vec real
-#define ubits uint@bits@_t
-#define FN(name) part_##name
-#define INLINE static inline
-#define REAL(x) ((real)(x))
-#define REAL_MAX @max@_MAX
-#define REAL_MIN_NORMAL @max@_MIN
-#define MANTISSA @mantissa@
-#define EXPONENT_BIAS @bias@
-#define ROUNDER @rounder@ /* adding it rounds to an integer, left in the low bits */
-#define I_SIGN ((ivec)1 << (@bits@ - 1))
-#define LANES 1
-#define SPAN_VECS @span@
-#if defined(__FMA__) || defined(__FP_FAST_FMAF) || defined(__ARM_FEATURE_FMA)
-#define v_fma(a, b, c) __builtin_@fma@(a, b, c)
-#else
-#define v_fma(a, b, c) ((a) * (b) + (c))
-#endif
-/* Before a loop over columns. clang would write a short one out, one by one, before it thinks of vectors. */
-#ifdef __clang__
-#define COLUMNS _Pragma("clang loop unroll(disable)")
-#else
-#define COLUMNS
-#endif
-#define v_set(x) (x)
-#define v_zero() REAL(0)
-#define v_neg(a) (-(a))
-#define v_fnma(a, b, c) v_fma(-(a), b, c)
-#define v_fms(a, b, c) v_fma(a, b, -(c))
-#define v_load(p) (*(p))
-#define i_set(x) ((ivec)(x))
-#define i_mask(comparison) ((ivec)0 - (ivec)(comparison))
-#define EACH_SPAN(cols, k, n, s, ...) \\
-    for (long k = 0; k < (cols); k++) { \\
-        const long n = 1, s = k % SPAN_VECS; \\
-        (void)n; \\
-        __VA_ARGS__; \\
-    }
-
-"""
-
-# The words that are functions; only those that are used are written.
-_HELPERS = """\
-INLINE ivec i_of(vec v) {
-    union { real v; ivec i; } u;
-    u.v = v;
-    return u.i;
-}
-INLINE vec v_of(ivec i) {
-    union { real v; ivec i; } u;
-    u.i = i;
-    return u.v;
-}
-/* By bits: a condition would keep compilers from turning the loop around it into vectors. */
-INLINE vec v_select(ivec m, vec a, vec b) { return v_of((i_of(a) & m) | (i_of(b) & ~m)); }
-INLINE vec v_max(vec a, vec b) { return v_select(i_mask(a > b), a, b); }
-INLINE vec v_min(vec a, vec b) { return v_select(i_mask(a < b), a, b); }
-INLINE vec v_abs(vec a) { return v_of(i_of(a) & ~I_SIGN); }
-INLINE ivec FN(first)(long n) { return i_mask(n > 0); }
-INLINE vec FN(only)(vec v, long n) { return n > 0 ? v : v_zero(); }
-INLINE real FN(largest)(vec v) { return v; }
-INLINE void FN(put)(real *p, vec v, long n, int exact) {
-    (void)n, (void)exact;
-    *p = v;
-}
-INLINE void FN(clear)(vec *s) {
-    for (int i = 0; i < SPAN_VECS; i++) s[i] = 0;
-}
-INLINE real FN(fold)(vec *s) {
-    for (int half = SPAN_VECS / 2; half >= 1; half /= 2)
-        for (int i = 0; i < half; i++) s[i] = s[i] + s[i + half];
-    return s[0];
-}
-"""
-
-
-def _fill(template: str, values: dict[str, Any]) -> str:
-    return re.sub(r"@(\w+)@", lambda match: str(values[match[1]]), template)
-
-
-# ---- the core's text -------------------------------------------------------------------------------------------------
-
-
-def _source(name: str) -> str:
-    """A file of csrc: from the installed package, or from the repository that it is built in."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    for folder in (os.path.join(here, "_csrc"), os.path.join(here, "..", "..", "csrc")):
-        path = os.path.join(folder, name)
-        if os.path.isfile(path):
-            with open(path, encoding="utf-8") as file:
-                return file.read()
-    raise FileNotFoundError(f"this installation of nncore lacks csrc/{name}, which export_c writes from")
-
-
-def _functions(activations: Iterable[str], bits: int) -> Iterator[str]:
-    """The text of these activations' functions and of everything they use, in the order of the source."""
-    text = _HELPERS + _source("vmath.h") + _source("ops/activations.h")
-    text = _of_type(text, bits)
-    aliases = dict(re.findall(r"^#define (v_\w+) FN\((\w+)\)$", text, re.MULTILINE))
-    constants = {
-        match[1]: match[0] for match in re.finditer(r"^#define ([A-Z]\w*)\b(?:\([^)]*\))? [^\n]*\n", text, re.M)
-    }
-    units = {match[2] or match[3]: match[0] for match in _UNIT.finditer(text)}
-    wanted: set[str] = set()
-    rows = _kernels.activations()
-    todo = [f"{name}_row" if rows[name].rowwise else f"{name}_value" for name in activations]
-    while todo:
-        name = todo.pop()
-        name = aliases.get(name, name)
-        if name in wanted:
-            continue
-        wanted.add(name)
-        code = re.sub(r"/\*.*?\*/", "", units.get(name) or constants.get(name, ""), flags=re.DOTALL)
-        used = re.findall(r"FN\((\w+)\)|\b([vi]_\w+|[A-Z]\w*)\b", code)
-        todo += [word for pair in used for word in pair if word in units or word in aliases or word in constants]
-    yield "".join(line for name, line in constants.items() if name in wanted) + "\n"
-    named = {target: alias for alias, target in aliases.items()}
-    for name, unit in units.items():
-        if name in wanted:
-            yield unit + (f"#define {named[name]} FN({name})\n" if name in named else "") + "\n"
-
-
-# A comment or none, and a function: either on one line, or up to a brace in the first column.
-_UNIT = re.compile(
-    r"(/\*(?:(?!\*/).)*\*/\n)?INLINE [^\n(]*?(?:FN\((\w+)\)|(\w+))\([^{;]*\{(?:[^\n]*\}\n|.*?^\}\n)",
-    re.MULTILINE | re.DOTALL,
-)
-
-
-def _of_type(text: str, bits: int) -> str:
-    """`text` as the preprocessor leaves it where it asks for NNC_REAL, and nothing else."""
-    kept: list[str] = []
-    stack: list[bool | None] = []  # None: another condition, which is dropped while its text stays
-    for line in text.splitlines(keepends=True):
-        word = re.match(r"\s*#\s*(if\w*|else|endif)\b(.*)", line)
-        if word is None:
-            if all(state is not False for state in stack):
-                kept.append(line)
-        elif word[1].startswith("if"):
-            asked = re.fullmatch(r" NNC_REAL == (\d+)\s*", word[2])
-            stack.append(int(asked[1]) == bits if asked else None)
-        elif word[1] == "else":
-            stack[-1] = None if stack[-1] is None else not stack[-1]
-        else:
-            stack.pop()
-    return "".join(kept)
