@@ -1,0 +1,186 @@
+"""The public face of training: what fit and Trainer take, what they give back. Its numbers: test_training_locked.py."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import nncore as nn
+
+
+def small(**keywords):
+    return nn.Network([3, 5, 2], **{"hidden": "tanh", "seed": 1, **keywords})
+
+
+def test_fit_learns_and_tells():
+    net = nn.Network([2, 8, 1], hidden="tanh", seed=0)
+    X, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+    history = net.fit(X, y, epochs=600, learning_rate=0.05)
+    assert history is net.history and len(history.loss) == 600 and history.val_loss == []
+    assert history.loss[-1] < 1e-3 < history.loss[0]
+    assert np.abs(net.predict(X)[:, 0] - y).max() < 0.1
+    assert len(history.seconds) == 600 and min(history.seconds) > 0
+
+
+@pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity"])
+def test_forms_of_targets_are_the_same_training(output, uniform):
+    X = uniform((12, 3), 1)
+    labels = np.arange(12) % (2 if output != "softmax" else 4)
+    if output == "softmax":
+        targets = [
+            labels,
+            labels.tolist(),
+            labels.astype(float),
+            labels[:, None],
+            labels.astype("uint8"),
+            np.eye(4)[labels],
+        ]
+        sizes = [3, 6, 4]
+    else:
+        targets = [
+            labels,
+            labels[:, None],
+            labels.astype(bool),
+            labels.astype("float32").tolist(),
+            np.asfortranarray(labels[:, None]),
+        ]
+        sizes = [3, 6, 1]
+    trained = []
+    for y in targets:
+        net = nn.Network(sizes, output=output, seed=3)
+        net.fit(X, y, epochs=3, batch_size=5)
+        trained.append(net.parameters)
+    assert all(np.array_equal(parameters, trained[0]) for parameters in trained)
+
+
+@pytest.mark.parametrize(
+    "optimizer", [nn.SGD(0.1), nn.SGD(0.1, momentum=0.9, nesterov=True), nn.Adam(0.01), nn.AdamW(0.01)]
+)
+def test_fit_goes_on_where_it_ended(optimizer, uniform):
+    X, y = uniform((50, 3), 1), uniform((50, 2), 2)
+    one, two, parts = (nn.Network([3, nn.Dense(7, "tanh", dropout=0.2), 2], seed=5) for _ in range(3))
+    nn.Trainer(one, optimizer=optimizer, batch_size=8).fit(X, y, epochs=6)
+    trainer = nn.Trainer(two, optimizer=optimizer, batch_size=8)
+    for epochs in (1, 3, 2):
+        trainer.fit(X, y, epochs=epochs)
+    assert np.array_equal(one.parameters, two.parameters) and len(trainer.history) == 6 and trainer.steps == 42
+
+    first = nn.Trainer(parts, optimizer=optimizer, batch_size=8)
+    first.fit(X, y, epochs=2)
+    state = pickle.loads(pickle.dumps(first.state()))
+    saved = pickle.loads(pickle.dumps(parts))
+    first.fit(X, y, epochs=1)  # must not reach into the state that was taken
+    second = nn.Trainer(saved, optimizer=optimizer, batch_size=8)
+    second.restore(state)
+    assert second.steps == 14
+    second.fit(X, y, epochs=4)
+    assert np.array_equal(one.parameters, saved.parameters)
+
+
+def test_fit_of_the_network_starts_anew(uniform):
+    X, y = uniform((20, 3), 1), uniform((20, 2), 2)
+    a, b = small(), small()
+    a.fit(X, y, epochs=2)
+    a.fit(X, y, epochs=2)
+    nn.Trainer(b).fit(X, y, epochs=2)
+    nn.Trainer(b).fit(X, y, epochs=2)
+    assert np.array_equal(a.parameters, b.parameters) and len(a.history) == 2
+
+
+def test_seed_of_a_trainer(uniform):
+    X, y = uniform((40, 3), 1), uniform((40, 2), 2)
+    nets = [small() for _ in range(4)]
+    for net, seed in zip(nets, (None, 1, 7, 7), strict=True):
+        net.fit(X, y, epochs=2, batch_size=3, seed=seed)
+    assert np.array_equal(nets[0].parameters, nets[1].parameters)  # the network's own seed is 1
+    assert np.array_equal(nets[2].parameters, nets[3].parameters)
+    assert not np.array_equal(nets[0].parameters, nets[2].parameters)
+    plain = [small() for _ in range(2)]
+    for net, seed in zip(plain, (1, 7), strict=True):
+        net.fit(X, y, epochs=2, batch_size=3, seed=seed, shuffle=False)
+    assert np.array_equal(plain[0].parameters, plain[1].parameters)
+
+
+def test_batch_size_none_is_everything(uniform):
+    X, y = uniform((40, 3), 1), uniform((40, 2), 2)
+    trainers = [nn.Trainer(small(), batch_size=size) for size in (None, 40, 1000)]
+    for trainer in trainers:
+        trainer.fit(X, y, epochs=3, shuffle=False)
+        assert trainer.steps == 3
+        assert np.array_equal(trainer.net.parameters, trainers[0].net.parameters)
+
+
+def test_online_steps(uniform):
+    X, y = uniform((10, 3), 1), uniform((10, 2), 2)
+    rows, samples = small(), small()
+    by_rows, by_samples = nn.Trainer(rows), nn.Trainer(samples)
+    for i in range(10):
+        loss = by_rows.step(X[i : i + 1], y[i : i + 1])
+        assert isinstance(loss, float)
+        assert by_samples.step(X[i], y[i]) == loss
+    assert np.array_equal(rows.parameters, samples.parameters) and by_rows.steps == 10
+    assert len(by_rows.history) == 0
+
+
+def test_stop_loss():
+    X, y = np.arange(5), 4 * np.arange(5)
+    trainer = nn.Trainer(
+        nn.Network([1, 1], init=2.0, bias=False, dtype="float64"), "sse", nn.SGD(0.01), batch_size=None
+    )
+    history = trainer.fit(X, y, epochs=100, stop_loss=1e-6)
+    assert history.stopped == "stop_loss" and history.loss[-1] <= 1e-6 < history.loss[-2]
+    at_it = trainer.fit(X, y, epochs=5, stop_loss=history.loss[-1])
+    assert at_it.epochs == history.epochs
+    before = trainer.history.epochs
+    assert trainer.fit(X, y, epochs=3).stopped == "" and trainer.history.epochs == before + 3
+
+
+def test_validation_pair(uniform):
+    X, y, V, t = uniform((30, 3), 1), uniform((30, 2), 2), uniform((11, 3), 3), uniform((11, 2), 4)
+    net = small()
+    trainer = nn.Trainer(net)
+    values = [trainer.fit(X, y, epochs=1, validation_data=(V, t)).val_loss[-1]]
+    assert values[0] == net.evaluate(V, t)["loss"]
+    trainer.fit(X, y, epochs=1)
+    history = trainer.fit(X, y, epochs=1, validation_data=(V.tolist(), t))
+    assert (
+        len(history.val_loss) == 3
+        and np.isnan(history.val_loss[1])
+        and history.val_loss[2] == net.evaluate(V, t)["loss"]
+    )
+    assert history["val_r2"][2] == net.evaluate(V, t)["r2"]
+
+
+@pytest.mark.parametrize("part", [0.1, 0.25, 0.5])
+def test_validation_fraction_is_set_aside(part, uniform):
+    X, y = uniform((40, 3), 1), uniform((40, 2), 2)
+    a, b = small(), small()
+    history = a.fit(X, y, epochs=3, batch_size=7, validation_data=part)
+    assert b.fit(X, y, epochs=3, batch_size=7, validation_data=part).val_loss == history.val_loss
+    assert np.array_equal(a.parameters, b.parameters)
+    # what was set aside was not trained on: targets that are wild there change the validation loss alone
+    found = []
+    for i in range(40):
+        wild = y.copy()
+        wild[i] += 1e3
+        c = small()
+        c.fit(X, wild, epochs=1, batch_size=40, validation_data=part)
+        d = small()
+        d.fit(X, y, epochs=1, batch_size=40, validation_data=part)
+        if np.array_equal(c.parameters, d.parameters):
+            found.append(i)
+    assert len(found) == round(40 * part) and found != list(range(len(found)))
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_very_few_samples(rows):
+    for output, y in (
+        ("identity", np.ones((rows, 2))),
+        ("softmax", np.zeros(rows, int)),
+        ("sigmoid", np.ones((rows, 2))),
+    ):
+        net = small(output=output)
+        history = net.fit(np.ones((rows, 3)), y, epochs=2)
+        assert len(history.loss) == 2 and np.isfinite(net.parameters).all()
+        assert net.evaluate(np.ones((rows, 3)), y)["loss"] < history.loss[0]
+    assert nn.Network([1, 1]).fit([3], [4], epochs=1).epochs == 1
