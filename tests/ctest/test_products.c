@@ -4,24 +4,7 @@
  *     cc -O2 -std=gnu11 -ffp-contract=off -Icsrc tests/ctest/test_products.c csrc/(all).c csrc/isa/(all).c -lm -lpthread
  *     test_products            exit code 1 and FAIL lines when something is off
  *     test_products --hash     one line "<type> <kernel> <hash>" per kernel for each ISA: equal on every ISA that has FMA */
-#include "nnc.h"
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static int failures;
-static char where[200];
-#define CHECK(condition, ...)                                                                                          \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            if (failures++ < 40) {                                                                                     \
-                printf("FAIL %s: ", where);                                                                            \
-                printf(__VA_ARGS__);                                                                                   \
-                printf("\n");                                                                                          \
-            }                                                                                                          \
-        }                                                                                                              \
-    } while (0)
+#include "harness.h"
 
 enum { MOST = 400000 }; /* elements in a buffer */
 static const long ms[] = {1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 19};
@@ -34,9 +17,16 @@ static int size;                          /* bytes of an element */
 static int fused;                         /* does this ISA round a product and sum once */
 static char *A, *B, *C, *P, *a0, *b0, *want; /* operands as they are handed over; a0 (m,k) and b0 (k,n) compact; the oracle's C */
 
-static char *make(void) { return aligned_alloc(NNC_ALIGN, (MOST + 1024) * 8); }
+static char *room(void) { return make(MOST + 1024, 1).p; }
+static void begin(const nnc_kernels *kernels) { /* this ISA and type are under test */
+    size = kernels->itemsize;
+    fused = strcmp(kernels->isa, "generic") != 0;
+#ifdef __FP_FAST_FMA
+    fused = 1; /* the machine's baseline has it */
+#endif
+}
 static void poison(char *p, long elements) { memset(p, 0xFF, (size_t)(elements * size)); }
-static void copy(char *to, const char *from, long elements) { memcpy(to, from, (size_t)(elements * size)); }
+static void lay(char *to, const char *from, long elements) { memcpy(to, from, (size_t)(elements * size)); }
 static int is_poison(const char *p) {
     static const unsigned char ff[8] = {255, 255, 255, 255, 255, 255, 255, 255};
     return !memcmp(p, ff, (size_t)size);
@@ -92,7 +82,7 @@ static void lay_a(int layout, long m, long k, long *a_row, long *a_col) {
     *a_col = layout == BY_ROWS ? 1 : m + 5;
     poison(A, (m + 5) * (k + 3) + 16);
     for (long i = 0; i < m; i++)
-        for (long p = 0; p < k; p++) copy(A + (i * *a_row + p * *a_col) * size, a0 + (i * k + p) * size, 1);
+        for (long p = 0; p < k; p++) lay(A + (i * *a_row + p * *a_col) * size, a0 + (i * k + p) * size, 1);
 }
 
 /* B as it lies with a margin, without one, and in panels made by pack and by pack_t */
@@ -103,10 +93,10 @@ static const char *lay_b(const nnc_kernels *kernels, int layout, long n, long k,
     if (layout == PACKED_T) {
         poison(B, across * n + 600);
         for (long p = 0; p < k; p++)
-            for (long j = 0; j < n; j++) copy(B + (j * across + p) * size, b0 + (p * n + j) * size, 1);
+            for (long j = 0; j < n; j++) lay(B + (j * across + p) * size, b0 + (p * n + j) * size, 1);
     } else {
         poison(B, row * k + 600);
-        for (long p = 0; p < k; p++) copy(B + p * row * size, b0 + p * n * size, n);
+        for (long p = 0; p < k; p++) lay(B + p * row * size, b0 + p * n * size, n);
     }
     *b_row = row;
     *b_panel = kernels->nr;
@@ -167,7 +157,7 @@ static void test_matmul(const nnc_kernels *kernels) {
                         poison(C, m * c_row + 300);
                         if (add) {
                             fill(start, m * n, (uint64_t)n);
-                            for (long i = 0; i < m; i++) copy(C + i * c_row * size, start + i * n * size, n);
+                            for (long i = 0; i < m; i++) lay(C + i * c_row * size, start + i * n * size, n);
                         }
                         oracle(m, n, k, chains, add, start);
                         kernels->matmul(m, n, k, A, a_row, a_col, b, b_row, b_panel, C, c_row, chains, add);
@@ -214,8 +204,8 @@ static void test_matvec(const nnc_kernels *kernels) {
             for (int s = 0; s < 2; s++) {
                 const long c_row = strides[s];
                 poison(A, m * (k + 2) + 600), poison(B, k + 600), poison(C, m * c_row + 300);
-                for (long i = 0; i < m; i++) copy(A + i * (k + 2) * size, a0 + i * k * size, k);
-                copy(B, b0, k);
+                for (long i = 0; i < m; i++) lay(A + i * (k + 2) * size, a0 + i * k * size, k);
+                lay(B, b0, k);
                 kernels->matvec(m, k, A, k + 2, B, C, c_row);
                 for (long x = 0; x < m * c_row + 300; x++) {
                     if (x % c_row == 0 && x / c_row < m)
@@ -244,18 +234,12 @@ static void test_copy(const nnc_kernels *kernels) {
 
 /* ---- hashes ------------------------------------------------------------------------------------------------------------------------ */
 
-static uint64_t fnv(const char *p, long n, uint64_t h) {
-    for (long i = 0; i < n * size; i++) h = (h ^ (unsigned char)p[i]) * 0x100000001B3u;
-    return h;
-}
-
-static void hash_products(const nnc_kernels *kernels) {
+static void hash_products(const nnc_kernels *kernels, int f64) {
     static const char *const names[] = {"matmul", "matmul_compact", "matmul_packed", "matmul_packed_t"};
-    const char *type = size == 4 ? "float32" : "float64";
-    const uint64_t basis = 0xCBF29CE484222325u;
     uint64_t h;
+    begin(kernels);
     for (int layout = 0; layout < LAYOUTS_OF_B; layout++) {
-        h = basis;
+        h = FNV_BASIS;
         for (int in = 0; in < COUNT(ns); in++) {
             const long m = 1 + in % 19, n = ns[in], k = 3 + 11 * in % 97;
             long a_row, a_col, b_row, b_panel;
@@ -264,49 +248,34 @@ static void hash_products(const nnc_kernels *kernels) {
             lay_a(in % LAYOUTS_OF_A, m, k, &a_row, &a_col);
             const char *b = lay_b(kernels, layout, n, k, &b_row, &b_panel);
             kernels->matmul(m, n, k, A, a_row, a_col, b, b_row, b_panel, C, n, nnc_chains(n), 0);
-            h = fnv(C, m * n, h);
+            h = fnv(C, (size_t)(m * n * size), h);
         }
-        printf("%s %s %016llx\n", type, names[layout], (unsigned long long)h);
+        print_hash(f64, "", names[layout], h);
     }
-    h = basis;
+    h = FNV_BASIS;
     for (long k = 0; k < 140; k++) {
         fill(A, 7 * k, (uint64_t)k);
         fill(B, k, (uint64_t)k + 1);
         kernels->matvec(7, k, A, k, B, C, 1);
-        h = fnv(C, 7, h);
+        h = fnv(C, (size_t)(7 * size), h);
     }
-    printf("%s matvec %016llx\n", type, (unsigned long long)h);
+    print_hash(f64, "", "matvec", h);
+}
+
+static void test_products(const nnc_kernels *kernels, int f64) {
+    begin(kernels);
+    name_it(kernels, f64, "matmul");
+    test_matmul(kernels);
+    test_ones(kernels);
+    name_it(kernels, f64, "matvec");
+    test_matvec(kernels);
+    name_it(kernels, f64, "copy");
+    test_copy(kernels);
 }
 
 int main(int argc, char **argv) {
-    const int hash = argc > 1 && !strcmp(argv[1], "--hash");
-    A = make(), B = make(), C = make(), P = make(), a0 = make(), b0 = make(), want = make();
-    for (int isa = 0; isa < NNC_ISAS; isa++)
-        for (int f64 = 0; f64 < NNC_DTYPES; f64++) {
-            const nnc_kernels *kernels = nnc_kernels_of(isa, (enum nnc_dtype)f64);
-            if (kernels == NULL) continue;
-            size = kernels->itemsize;
-            fused = strcmp(kernels->isa, "generic") != 0;
-#ifdef __FP_FAST_FMA
-            fused = 1; /* the machine's baseline has it */
-#endif
-            if (hash) {
-                if (!f64) printf("# %s\n", kernels->isa);
-                hash_products(kernels);
-                continue;
-            }
-            const int before = failures;
-            snprintf(where, sizeof(where), "%s %s matmul", kernels->isa, f64 ? "float64" : "float32");
-            test_matmul(kernels);
-            test_ones(kernels);
-            snprintf(where, sizeof(where), "%s %s matvec", kernels->isa, f64 ? "float64" : "float32");
-            test_matvec(kernels);
-            snprintf(where, sizeof(where), "%s %s copy", kernels->isa, f64 ? "float64" : "float32");
-            test_copy(kernels);
-            printf("%s %s: %s\n", kernels->isa, f64 ? "float64" : "float32", failures == before ? "good" : "FAILED");
-        }
+    A = room(), B = room(), C = room(), P = room(), a0 = room(), b0 = room(), want = room();
+    const int code = on_every_isa(argc, argv, test_products, hash_products);
     free(A), free(B), free(C), free(P), free(a0), free(b0), free(want);
-    if (failures) printf("%d failures\n", failures);
-    else if (!hash) printf("all good\n");
-    return failures != 0;
+    return code;
 }
