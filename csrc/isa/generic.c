@@ -11,7 +11,7 @@
 
 #define EACH(type, expression)                                                                                         \
     ({                                                                                                                 \
-        type each;                                                                                                     \
+        type each = {0}; /* the loop fills it, which gcc does not see at -O1 */                                        \
         for (int i = 0; i < (int)(sizeof(each) / sizeof(each[0])); i++) each[i] = (expression);                        \
         each;                                                                                                          \
     })
