@@ -1,6 +1,8 @@
-"""What several test files need: instruction sets to go through, data that is the same bits everywhere, hashes."""
+"""What several test files need: instruction sets to go through, threads that start together, data that is the same bits
+everywhere, hashes."""
 
 import hashlib
+import threading
 
 import numpy as np
 import pytest
@@ -57,3 +59,31 @@ def uniform():
 def sha256():
     """sha256(array): of its bytes."""
     return lambda array: hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+@pytest.fixture(scope="session")
+def together():
+    """together(count, work): work(i) on `count` threads that start at the same time; their results in order, or the first of
+    their errors."""
+
+    def start_all(count, work):
+        results, errors, start = [None] * count, [], threading.Barrier(count)
+
+        def run(i):
+            try:
+                start.wait()
+                results[i] = work(i)
+            except BaseException as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+            assert not thread.is_alive(), "a thread hangs"
+        if errors:
+            raise errors[0]
+        return results
+
+    return start_all

@@ -4,7 +4,6 @@ import os
 import pickle
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -289,26 +288,19 @@ def test_memory_that_x_and_out_share_is_refused_for_many():
 
 
 @pytest.mark.parametrize("sizes", [[17, 64, 64, 6], [784, 256, 10]])
-def test_many_threads_share_one(sizes):
+def test_many_threads_share_one(sizes, together):
     net = nn.Network(sizes, seed=0)
     predict = net.freeze()
     X = np.random.default_rng(0).normal(size=(200, sizes[0])).astype(np.float32)
     expected = predict(X)
-    wrong = []
 
-    def work(start):
+    def work(thread):
         out = np.empty(sizes[-1], np.float32)
         for i in range(2000):
-            row = (start + i) % len(X)
-            if predict(X[row], out).tobytes() != expected[row].tobytes():
-                wrong.append(row)
+            row = (31 * thread + i) % len(X)
+            assert predict(X[row], out).tobytes() == expected[row].tobytes()
 
-    threads = [threading.Thread(target=work, args=(31 * i,)) for i in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    together(6, work)
 
 
 COUNTER = r"""
@@ -367,21 +359,15 @@ def test_with_out_nothing_is_allocated(tmp_path):
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_a_wide_plan_serves_many_callers_at_once():
+def test_a_wide_plan_serves_many_callers_at_once(together):
     """One of them has the kept workspace, the others the stack: the bits are the same."""
     net = nn.Network([700, 900, 3], seed=0)
     predict, X = net.freeze(), np.random.RandomState(0).standard_normal((200, 700)).astype(np.float32)
-    want, wrong = net.predict(X).tobytes(), []
+    want = net.predict(X).tobytes()
 
-    def work():
+    def work(_):
         out = np.empty((200, 3), np.float32)
         for _ in range(10):
-            if predict(X, out).tobytes() != want:
-                wrong.append(1)
+            assert predict(X, out).tobytes() == want
 
-    team = [threading.Thread(target=work) for _ in range(4)]
-    for thread in team:
-        thread.start()
-    for thread in team:
-        thread.join()
-    assert not wrong
+    together(4, work)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -95,8 +95,10 @@ def positive_int(name: str, value: object) -> int:
     return int(value)
 
 
-def number(name: str, value: object, expected: str = "a finite number") -> float:
-    """Return `value` as a finite float; booleans and text are not numbers.
+def number(
+    name: str, value: object, expected: str = "a finite number", fits: Callable[[float], bool] = lambda _: True
+) -> float:
+    """Return `value` as a finite float that `fits`; booleans and text are not numbers.
 
     Examples
     --------
@@ -109,7 +111,7 @@ def number(name: str, value: object, expected: str = "a finite number") -> float
         result = float(value)
     except OverflowError:
         result = math.inf
-    if not math.isfinite(result):
+    if not (math.isfinite(result) and fits(result)):
         raise ValueError(f"{name} must be {expected}, got {short(value)}")
     return result
 
@@ -124,18 +126,12 @@ def positive(name: str, value: object) -> float:
     ...
     ValueError: learning_rate must be a number above 0, got 0
     """
-    result = number(name, value, "a number above 0")
-    if result <= 0:
-        raise ValueError(f"{name} must be a number above 0, got {short(value)}")
-    return result
+    return number(name, value, "a number above 0", lambda result: result > 0)
 
 
 def non_negative(name: str, value: object) -> float:
     """Return `value` as a finite float of 0 or more."""
-    result = number(name, value, "a number of 0 or more")
-    if result < 0:
-        raise ValueError(f"{name} must be a number of 0 or more, got {short(value)}")
-    return result
+    return number(name, value, "a number of 0 or more", lambda result: result >= 0)
 
 
 def fraction(name: str, value: object) -> float:
@@ -150,10 +146,7 @@ def fraction(name: str, value: object) -> float:
     ...
     ValueError: dropout must be a number from 0 up to but not including 1, got 1
     """
-    result = number(name, value, "a number from 0 up to but not including 1")
-    if not 0 <= result < 1:
-        raise ValueError(f"{name} must be a number from 0 up to but not including 1, got {short(value)}")
-    return result
+    return number(name, value, "a number from 0 up to but not including 1", lambda result: 0 <= result < 1)
 
 
 def flag(name: str, value: object) -> bool:
