@@ -259,7 +259,7 @@ WRONG_TARGETS = [
     (["cat", "dog"], 2, 2, SOFTMAX, TypeError, ["y holds text", "np.unique(y, return_inverse=True)"]),
     (np.array(["cat", "dog"], object), 2, 2, SOFTMAX, TypeError, ["y[0] is 'cat'", "np.unique"]),
     ([[0, 1], [1, 0]], 3, 2, SOFTMAX, ValueError, ["y has shape (2, 2)", "(2,) or rows of shape (2, 3)"]),
-    ([[0, 0, 1]], 3, 2, SOFTMAX, ValueError, ["y has 1 rows", "X has 2"]),
+    ([[0, 0, 1]], 3, 2, SOFTMAX, ValueError, ["y has 1 row (", "X has 2"]),
     ([[0, 0, 2], [1, 0, 0]], 3, 2, SOFTMAX, ValueError, ["y[0, 2] is 2.0", "cross_entropy"]),
     ([], 3, 2, SOFTMAX, ValueError, ["y is empty", "X has 2"]),
     (1, 3, 2, SOFTMAX, ValueError, ["y has shape ()"]),

@@ -146,4 +146,4 @@ def _wrong_targets(shape: tuple[int, ...], outputs: int, rows: int, classes: boo
 def _wrong_rows(shape: tuple[int, ...], got: int, rows: int, name: str) -> str:
     if got == 0:
         return f"{name} is empty: its shape is {shape}, but X has {rows} samples"
-    return f"{name} has {got} rows (shape {shape}), but X has {rows}: one target per sample is needed"
+    return f"{name} has {got} row{'s' * (got != 1)} (shape {shape}), but X has {rows}: one target per sample is needed"
