@@ -92,5 +92,5 @@ def test_one_sample_at_a_time():
 
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    with pytest.raises(ImportError, match=r"nncore\[plot\]"):
+    with pytest.raises(ImportError, match="pip install matplotlib"):
         nn.Network([2, 1], seed=0).plot()

@@ -1,4 +1,4 @@
-# _arrays.h as Cython sees it. It asks of no array but one that `lies_right`.
+# _arrays.h as Cython sees it. Only `lies_right` takes any object; the others want an array that has passed it.
 
 from cpython.object cimport PyObject
 from libc.stdint cimport int64_t

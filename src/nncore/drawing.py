@@ -22,7 +22,7 @@ def _pyplot() -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise ImportError("drawing needs matplotlib: pip install 'nncore[plot]'") from error
+        raise ImportError("drawing needs matplotlib: pip install matplotlib") from error
     return plt
 
 

@@ -27,7 +27,7 @@ Times are those of the machine that made this page; yours will differ."""
 def executed() -> list[tuple[Step, list[Any]]]:
     """Every step with, for each block, what it printed and drew (None for text)."""
     if not can_plot():
-        raise ImportError("publishing the walk needs matplotlib: pip install 'nncore[plot]'")
+        raise ImportError("publishing the walk needs matplotlib: pip install matplotlib")
     out = []
     for step in steps():
         namespace: dict[str, Any] = {}

@@ -96,7 +96,7 @@ class _Screen:
         if self.folder is None:
             return
         if not self.can_plot:
-            needs = "It needs matplotlib: pip install 'nncore[plot]'"
+            needs = "It needs matplotlib: pip install matplotlib"
             self.line(self.style("faint", f"[a picture: {code.caption}. {needs}]"))
             return
         self.folder.mkdir(parents=True, exist_ok=True)
