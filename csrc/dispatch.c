@@ -3,7 +3,7 @@
 #include <string.h>
 
 #if NNC_X86
-#define HAS_AVX2 (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+#define HAS_AVX2 (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("popcnt"))
 #define HAS_AVX512                                                                                                     \
     (HAS_AVX2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&                           \
      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))

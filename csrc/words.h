@@ -25,6 +25,7 @@
  *                        functions that use them are NNC_QUICK, an attribute
  *     v_list_nonzero(v, p, list)  the places p + i of the lanes i whose bits are not all zero, in order, to list (which has room for
  *                        LANES); returns how many they are
+ *     v_count_nonzero(v) with it: how many they are, and no list
  *     NNC_DIVIDES_BY_FMA where its division is slower than a dozen multiplications (vmath.h): the bits are the same
  *
  * Everything else is built here from those, in IEEE operations of fixed order, and is therefore the same bits on every ISA

@@ -123,6 +123,7 @@
 #undef ROW_ROWWISE
 #undef ROW_NAME
 #undef v_list_nonzero
+#undef v_count_nonzero
 #undef NNC_DOT_FALLS_SHORT
 #undef v_quads
 #undef q_dot

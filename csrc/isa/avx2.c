@@ -3,7 +3,7 @@
 
 #if NNC_X86
 #include <immintrin.h>
-NNC_TARGET_BEGIN("avx2,fma")
+NNC_TARGET_BEGIN("avx2,fma,popcnt")
 
 #define NNC_ISA avx2
 #define VBYTES 32
@@ -15,26 +15,25 @@ static const int64_t nnc_avx2_mask64[8] = {-1, -1, -1, -1, 0, 0, 0, 0};
 #define MASK32(n) _mm256_loadu_si256((const __m256i *)(nnc_avx2_mask32 + 8 - (n)))
 #define MASK64(n) _mm256_loadu_si256((const __m256i *)(nnc_avx2_mask64 + 4 - (n)))
 
-/* v_list_nonzero: four lanes at a time, m their mask: the positions of its set bits, one to a byte, and how many they
- * are. */
-static const uint32_t nnc_avx2_places[16] = {
-    0, 0,      1,      0x0100,   2,      0x0200,   0x0201,   0x020100,
-    3, 0x0300, 0x0301, 0x030100, 0x0302, 0x030200, 0x030201, 0x03020100,
+/* v_list_nonzero: four lanes at a time, m their mask: the places of its set bits. */
+static const int32_t nnc_avx2_places[16][4] __attribute__((aligned(64))) = {
+    {0}, {0}, {1}, {0, 1}, {2}, {0, 2}, {1, 2}, {0, 1, 2}, {3}, {0, 3}, {1, 3}, {0, 1, 3}, {2, 3}, {0, 2, 3}, {1, 2, 3}, {0, 1, 2, 3},
 };
 static inline __attribute__((always_inline)) int nnc_avx2_list(int m, int32_t p, int32_t *list) {
-    const __m128i places = _mm_cvtepu8_epi32(_mm_cvtsi32_si128((int)nnc_avx2_places[m]));
+    const __m128i places = _mm_load_si128((const __m128i *)nnc_avx2_places[m]);
     _mm_storeu_si128((__m128i *)list, _mm_add_epi32(places, _mm_set1_epi32(p)));
-    return (int)(0x4332322132212110u >> (4 * m) & 15);
+    return __builtin_popcount((unsigned)m);
+}
+static inline __attribute__((always_inline)) int nnc_avx2_nonzero32(__m256 v) {
+    return _mm256_movemask_ps((__m256)_mm256_cmpeq_epi32((__m256i)v, _mm256_setzero_si256())) ^ 255;
+}
+static inline __attribute__((always_inline)) int nnc_avx2_nonzero64(__m256d v) {
+    return _mm256_movemask_pd((__m256d)_mm256_cmpeq_epi64((__m256i)v, _mm256_setzero_si256())) ^ 15;
 }
 static inline __attribute__((always_inline)) int nnc_avx2_list32(__m256 v, int32_t p, int32_t *list) {
-    const __m256i zero = _mm256_cmpeq_epi32((__m256i)v, _mm256_setzero_si256());
-    const int m = _mm256_movemask_ps((__m256)zero) ^ 255;
-    const int count = nnc_avx2_list(m & 15, p, list);
-    return count + nnc_avx2_list(m >> 4, p + 4, list + count);
-}
-static inline __attribute__((always_inline)) int nnc_avx2_list64(__m256d v, int32_t p, int32_t *list) {
-    const __m256i zero = _mm256_cmpeq_epi64((__m256i)v, _mm256_setzero_si256());
-    return nnc_avx2_list(_mm256_movemask_pd((__m256d)zero) ^ 15, p, list);
+    const int m = nnc_avx2_nonzero32(v), count = nnc_avx2_list(m & 15, p, list);
+    nnc_avx2_list(m >> 4, p + 4, list + count);
+    return __builtin_popcount((unsigned)m);
 }
 
 /* q_dot: |x| is 0..127 and so fits the unsigned side. Where x is negative, w takes its sign in one quick step, as
@@ -73,6 +72,7 @@ static inline __attribute__((always_inline)) void nnc_avx2_store_n32(float *p, _
 #define q_dot_up(sum, x, w) nnc_avx2_dot((__m256i)(sum), (__m256i)(x), (__m256i)(w))
 #define q_narrow(p, i) nnc_avx2_narrow(p, (__m256i)(i))
 #define v_list_nonzero nnc_avx2_list32
+#define v_count_nonzero(v) __builtin_popcount((unsigned)nnc_avx2_nonzero32(v))
 #define vec __m256
 #define v_set(x) _mm256_set1_ps(x)
 #define v_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
@@ -86,7 +86,8 @@ static inline __attribute__((always_inline)) void nnc_avx2_store_n32(float *p, _
 #include "../kernels/tiles.h"
 
 #define NNC_REAL 64
-#define v_list_nonzero nnc_avx2_list64
+#define v_list_nonzero(v, p, list) nnc_avx2_list(nnc_avx2_nonzero64(v), p, list)
+#define v_count_nonzero(v) __builtin_popcount((unsigned)nnc_avx2_nonzero64(v))
 #define vec __m256d
 #define v_set(x) _mm256_set1_pd(x)
 #define v_fma(a, b, c) _mm256_fmadd_pd(a, b, c)

@@ -3,7 +3,7 @@
 
 #if NNC_X86
 #include <immintrin.h>
-NNC_TARGET_BEGIN("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma")
+NNC_TARGET_BEGIN("avx512f,avx512vl,avx512bw,avx512dq,avx2,fma,popcnt")
 
 #define NNC_ISA avx512
 #define VBYTES 64
@@ -36,7 +36,7 @@ static inline __attribute__((always_inline)) __m512d nnc_avx512_quads64(const do
 
 /* q_dot: |x| is 0..127 and so fits the unsigned side; x's signs go to w. Two products make at most 2 * 127 * 127, which
  * fits 16 bits. With VNNI one instruction adds all four. */
-#define NNC_QUICK __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma")))
+#define NNC_QUICK __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,avx2,fma,popcnt")))
 static inline __attribute__((always_inline)) __m512i nnc_avx512_sign(__m512i w, __m512i x) {
     return _mm512_mask_sub_epi8(w, _mm512_movepi8_mask(x), _mm512_setzero_si512(), w);
 }
@@ -53,6 +53,7 @@ static inline __attribute__((always_inline)) __m512i nnc_avx512_dot(__m512i sum,
     q_dot_up_quick(sum, _mm512_abs_epi8((__m512i)(x)), nnc_avx512_sign((__m512i)(w), (__m512i)(x)))
 #define q_narrow(p, i) _mm_storeu_si128((__m128i *)(p), _mm512_cvtepi32_epi8((__m512i)(i)))
 #define v_list_nonzero nnc_avx512_list32
+#define v_count_nonzero(v) __builtin_popcount(_mm512_test_epi32_mask((__m512i)(v), (__m512i)(v)))
 #define vec __m512
 #define v_set(x) _mm512_set1_ps(x)
 #define v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
@@ -67,6 +68,7 @@ static inline __attribute__((always_inline)) __m512i nnc_avx512_dot(__m512i sum,
 
 #define NNC_REAL 64
 #define v_list_nonzero nnc_avx512_list64
+#define v_count_nonzero(v) __builtin_popcount(_mm512_test_epi64_mask((__m512i)(v), (__m512i)(v)))
 #define vec __m512d
 #define v_set(x) _mm512_set1_pd(x)
 #define v_fma(a, b, c) _mm512_fmadd_pd(a, b, c)

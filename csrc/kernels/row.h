@@ -181,11 +181,9 @@ INLINE long FN(row_nonzero)(long k, int step, const real *x_, int32_t *list) {
     long count = 0, p = 0;
     if (step == 1) {
 #ifdef v_list_nonzero
-        if (k >= LANES && v_list_nonzero(v_load(x_), 0, list) == LANES) { /* likely dense, and to count is quicker */
-            ivec zeros = i_set(0);
-            for (; p + LANES <= k; p += LANES) zeros += (ivec)((ivec)v_load(x_ + p) == i_set(0));
-            for (int i = 0; i < LANES; i++) count -= (long)zeros[i];
-            if (count * 8 < k) return k;
+        if (k >= LANES && v_count_nonzero(v_load(x_)) == LANES) { /* likely dense, and to count is quicker */
+            for (; p + LANES <= k; p += LANES) count += v_count_nonzero(v_load(x_ + p));
+            if (count * 8 > k * 7) return k;
             count = p = 0;
         }
         for (; p + LANES <= k; p += LANES) count += v_list_nonzero(v_load(x_ + p), (int32_t)p, list + count);
@@ -306,7 +304,7 @@ static void FN(row)(const nncore_plan *head, const void *x_, void *out_, void *s
     const long n = head->outputs;
     long j = 0;
     for (; j + LANES <= n; j += LANES) v_store(out + j, v_load(x + j));
-    for (; j < n; j++) out[j] = x[j];
+    if (j < n) v_store_n(out + j, v_load(x + j), (int)(n - j));
 }
 
 /* dst (rows, vecs vectors) = a group of bfloat16 weights, for the matrix tile. */
