@@ -1,5 +1,6 @@
 /* dispatch.c: which instruction set answers. Decided once; a name can force one. To add one: a row in ISA_LIST. */
 #include "nnc.h"
+#include <stdatomic.h>
 #include <string.h>
 
 #if NNC_X86
@@ -31,7 +32,7 @@ const char *const nnc_isa_names[NNC_ISAS] = {ISA_LIST(ROW_NAME)};
 #define ROW_TABLE(name, has) nnc_tables_##name,
 static const nnc_kernels *const *const tables[NNC_ISAS] = {ISA_LIST(ROW_TABLE)};
 
-static int selected = -1;
+static atomic_int selected = -1; /* read by any thread at any time */
 
 int nnc_isa_available(int isa) {
     if (isa < 0 || isa >= NNC_ISAS || tables[isa][0] == NULL) return 0;
@@ -54,7 +55,7 @@ enum nnc_status nnc_select(const char *name) {
     for (int isa = 0; isa < NNC_ISAS; isa++) {
         if (name != NULL && name[0] != '\0' && strcmp(name, nnc_isa_names[isa]) != 0) continue;
         if (nnc_isa_available(isa)) {
-            selected = isa;
+            atomic_store(&selected, isa);
             return NNC_OK;
         }
         if (name != NULL && name[0] != '\0') return NNC_UNSUPPORTED_ISA;
@@ -65,6 +66,6 @@ enum nnc_status nnc_select(const char *name) {
 const nnc_kernels *nnc_kernels_of(int isa, enum nnc_dtype dtype) { return nnc_isa_available(isa) ? tables[isa][dtype] : NULL; }
 
 const nnc_kernels *nnc_kernels_get(enum nnc_dtype dtype) {
-    if (selected < 0) nnc_select(NULL);
-    return tables[selected][dtype];
+    if (atomic_load_explicit(&selected, memory_order_relaxed) < 0) nnc_select(NULL);
+    return tables[atomic_load_explicit(&selected, memory_order_relaxed)][dtype];
 }

@@ -146,6 +146,12 @@ void nnc_parallel(int want, nnc_work work, void *context);
 int nnc_team_size(const nnc_team *team);
 void nnc_barrier(nnc_team *team);                   /* all of the team arrive before any goes on */
 int nnc_cpu_count(void);                            /* CPUs this process may run on */
+int nnc_threads(void);                              /* the most that a call uses when it is not told: by default one per CPU */
+void nnc_set_threads(int most);                     /* 0: one per CPU */
+
+/* A byte that one caller at a time may have, for what is kept from call to call; nobody waits for it. */
+static inline int nnc_take(char *flag) { return !__atomic_test_and_set(flag, __ATOMIC_ACQUIRE); }
+static inline void nnc_give(char *flag) { __atomic_clear(flag, __ATOMIC_RELEASE); }
 
 /* ---- random numbers (random.c) ------------------------------------------------------------------------------------- */
 

@@ -13,6 +13,13 @@
 #include "nnc.h"
 #include <stdatomic.h>
 
+static atomic_int most_threads; /* 0: as many as there are CPUs */
+void nnc_set_threads(int most) { atomic_store(&most_threads, most); }
+int nnc_threads(void) {
+    const int most = atomic_load_explicit(&most_threads, memory_order_relaxed);
+    return most > 0 ? most : nnc_cpu_count();
+}
+
 #if defined(_WIN32)
 
 struct nnc_team {

@@ -78,7 +78,10 @@ cdef extern from "nnc.h" nogil:
     void nnc_parallel(int want, nnc_work work, void *context)
     int nnc_team_size(const nnc_team *team)
     void nnc_barrier(nnc_team *team)
-    int nnc_cpu_count()
+    int nnc_threads()
+    void nnc_set_threads(int most)
+    bint nnc_take(char *flag)
+    void nnc_give(char *flag)
     void nnc_shuffle(int64_t n, int64_t *index, uint64_t *state)
 
 cdef extern from "plan.h" nogil:

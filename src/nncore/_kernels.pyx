@@ -77,15 +77,11 @@ cdef const nnc_kernels *kernels(int dtype) noexcept nogil:
 # ---- threads --------------------------------------------------------------------------------------------------------------
 
 
-cdef int thread_limit = 0  # 0: as many as there are CPUs
-
-
 def set_threads(count):
     """The most threads that a call uses when it is not told (0: one per CPU that this process may run on)."""
-    global thread_limit
     if isinstance(count, bool) or not isinstance(count, int) or count < 0:
         raise ValueError(f"threads must be a whole number of 0 or more, got {count!r}")
-    thread_limit = count
+    nnc_set_threads(count)
 
 
 def threads():
@@ -104,7 +100,7 @@ def _threads_from_environment():
 _threads_from_environment()
 
 cdef int default_threads() noexcept nogil:
-    return thread_limit if thread_limit > 0 else nnc_cpu_count()
+    return nnc_threads()
 
 cdef void parallel(int want, nnc_work work, void *context) noexcept nogil:
     nnc_parallel(want, work, context)
