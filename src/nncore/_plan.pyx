@@ -65,26 +65,30 @@ cdef class Row:
 
     layers and parameters as in Arena. ``row.answer(x, out)`` is the answer, in out or a new array, or None where x is not one
     plain finite sample of the right type, (inputs,) or (1, inputs), or out does not fit it: then the long way has the checks,
-    conversions and words.
+    conversions and words. None too once another instruction set is selected: as other threads may be in it, a Row does not
+    change, and the network makes another.
     """
     cdef:
         const nncore_plan *plan
         const nnc_kernels *k
         void *descr
-        object layers, parameters, memory
+        object parameters, memory
 
-    def __init__(self, layers, parameters):
-        self.layers = layers
+    def __cinit__(self, layers, parameters):
+        cdef:
+            cnp.ndarray memory
+            int kind = NNC_FLOAT32 if parameters.dtype.itemsize == 4 else NNC_FLOAT64
+        while self.k != kernels(kind):  # again, should another be selected meanwhile
+            self.k = kernels(kind)
+            self.memory = memory = make_plan(layers, parameters, NNC_FULL, True)
         self.parameters = parameters
         self.descr = <void *><PyObject *>parameters.dtype
-        self.prepare()
-
-    cdef int prepare(self) except -1:
-        cdef cnp.ndarray memory = make_plan(self.layers, self.parameters, NNC_FULL, True)
-        self.k = kernels(NNC_FLOAT32 if self.parameters.dtype.itemsize == 4 else NNC_FLOAT64)
-        self.memory = memory
         self.plan = <const nncore_plan *>cnp.PyArray_DATA(memory)
-        return 0
+
+    @property
+    def isa(self):
+        """The instruction set it was made for."""
+        return self.k.isa.decode()
 
     cpdef object answer(self, object x, object out=None):
         cdef:
@@ -98,10 +102,10 @@ cdef class Row:
         flat = is_vector(source, self.plan.inputs)
         if not flat and not (is_matrix(source, self.plan.inputs) and rows_of(source) == 1):
             return None
+        if self.k != kernels(NNC_FLOAT32 if self.plan.itemsize == 4 else NNC_FLOAT64):
+            return None
         if not is_finite(data_of(source), self.plan.inputs, self.plan.itemsize):
             return None
-        if self.k != kernels(NNC_FLOAT32 if self.plan.itemsize == 4 else NNC_FLOAT64):
-            self.prepare()  # another instruction set was selected
         if out is None:
             n[0], n[1] = 1, self.plan.outputs
             out = cnp.PyArray_SimpleNew(1 if flat else 2, &n[1] if flat else &n[0],

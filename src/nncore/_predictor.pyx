@@ -25,8 +25,8 @@ cimport numpy as cnp
 
 from . import checks
 from ._arrays cimport READABLE, WRITABLE, apart, data_of, is_matrix, is_vector, lies_right, rows_of
-from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, default_threads, nnc_team, parallel, plan_layer, plan_stack_rows,
-                        team_size)
+from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, default_threads, nnc_give, nnc_take, nnc_team, parallel, plan_layer,
+                        plan_stack_rows, team_size)
 from ._plan cimport make_plan, room
 
 cnp.import_array()
@@ -40,12 +40,8 @@ cdef extern from *:
         type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
         PyType_Modified(type);
     }
-    static inline int take_flag(char *flag) { return !__atomic_test_and_set(flag, __ATOMIC_ACQUIRE); }
-    static inline void give_flag(char *flag) { __atomic_clear(flag, __ATOMIC_RELEASE); }
     """
     void set_vectorcall(PyTypeObject *type, Py_ssize_t offset)
-    bint take_flag(char *flag) noexcept
-    void give_flag(char *flag) noexcept
     Py_ssize_t PyVectorcall_NARGS(size_t nargs)
 
 cdef double WORTH_RELEASING = 5e4       # multiplications: some microseconds, against a tenth for the GIL
@@ -99,10 +95,12 @@ cdef class Predictor:
     def __init__(self, layers, parameters, storage=None, scales=None, report=None):
         cdef:
             cnp.ndarray vector, memory
+        if self.plan != NULL:  # other threads may be in it
+            raise TypeError("a Predictor does not change; Network.freeze() makes another")
         self.storage = str(parameters.dtype) if storage is None else storage
         self.dtype = np.dtype("float64" if self.storage == "float64" else "float32")
         self.descr = <void *><PyObject *>self.dtype
-        vector = np.ascontiguousarray(parameters, self.dtype)
+        vector = np.array(parameters, self.dtype)  # a copy, looked at more than once: training in another thread may go on
         if not np.isfinite(vector).all() and STORAGES[self.storage] != NNC_FULL:
             raise ValueError(f"the weights must be finite to be stored as {self.storage}")
         self.layers = tuple(layers)
@@ -124,7 +122,8 @@ cdef class Predictor:
         return <char *>self.spare
 
     def compare(self, X, Y):
-        """Set `report` by the answers Y of another plan or network to the samples X; returns it."""
+        """Set `report` by the answers Y of another plan or network to the samples X; returns it. For `freeze`, while nobody
+        else has this Predictor."""
         error = np.abs(np.asarray(Y, np.float64) - self(X))
         self.report = Report(self.storage, self.plan.bytes, float(error.max()), float(error.mean()))
         return self.report
@@ -336,7 +335,7 @@ cdef int many_samples(Predictor self, int64_t n, const void *x, void *out) excep
         team = 1
     job.plan, job.n, job.x, job.out, job.scratch = self.plan, n, <const char *>x, <char *>out, NULL
     cdef bint wide = (self.plan.scratch_many > NNCORE_STACK and n > plan_stack_rows(self.plan)
-                      and take_flag(&self.spare_taken))
+                      and nnc_take(&self.spare_taken))
     if wide:
         job.scratch = self.workspace(self.plan.scratch_many * team)
     if work < WORTH_RELEASING:
@@ -345,7 +344,7 @@ cdef int many_samples(Predictor self, int64_t n, const void *x, void *out) excep
         with nogil:
             parallel(team, many_team, &job)
     if wide:
-        give_flag(&self.spare_taken)
+        nnc_give(&self.spare_taken)
     return 0
 
 

@@ -347,5 +347,7 @@ class Network(Inside):
                 raise IndexError
         except IndexError:
             engine = Engine(self._core_layers(dropout=False), self._parameters, 256 * most, most, False)
+            if self._row.isa != engine.isa:
+                self._row = Row(self._core_layers(dropout=False), self._parameters)
         engine.wanted = wanted
         return engine
