@@ -3,15 +3,20 @@
 Design:
 a) What threads do is _team's; here is what they work on, and when they stop.
 b) A stretch is as many steps as fit in some 20 ms, so that Python can look at signals and the progress bar between stretches.
-c) How many threads is measured, not guessed: where the work leaves it open, stretches on one thread and on the team are timed in
+c) An engine works for one call at a time: Network hands each call one of its own, and a Trainer's, whose state is one, refuses a
+   second call while the first is at it. Hyperparameters may be set meanwhile: the next stretch goes by them. A critical section
+   stands for the GIL where there is none, and costs nothing where there is one.
+d) How many threads is measured, not guessed: where the work leaves it open, stretches on one thread and on the team are timed in
    turn, the faster goes on, and the other is looked at again now and then. The results do not depend on it.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memcpy
 
 from time import perf_counter
 
+import cython
 import numpy as np
 
 cimport numpy as cnp
@@ -23,6 +28,8 @@ from ._kernels cimport (NNC_COEFS, NNC_FLOAT32, NNC_FLOAT64, NNC_MEAN, NNC_SUM, 
 from ._team cimport Job, predict_team, train_team
 
 cnp.import_array()
+
+AT_WORK = "this Trainer is at work in another call; one at a time may train with it"
 
 cdef double STRETCH = 0.02          # seconds between looks at signals
 cdef double WORTH_A_THREAD = 2e6    # multiplications per thread that certainly repay it, where nothing has been measured
@@ -41,8 +48,11 @@ cdef class Engine(Arena):
     """
     cdef:
         Job job
-        double hyper[8]
+        bint taken                # some call is training
+        double hyper[8]           # as they were set
+        double in_force[8]        # and as they were when the stretch began, which all of its steps and threads go by
         object slots
+        int slot_count            # -1: no optimizer yet
         readonly long work        # multiplications per sample of a forward pass
         double pace[2]            # seconds per step on one thread and on the team; 0 while not measured
         long stretches, stretch   # so far, and steps of the next one
@@ -56,6 +66,7 @@ cdef class Engine(Arena):
         self.wanted = wanted
         self.job.p = &self.plan
         self.job.optimizer = -1
+        self.slot_count = -1
         for i in range(NNC_COEFS):
             self.job.carry[i] = 1
         self.work = 0
@@ -77,6 +88,22 @@ cdef class Engine(Arena):
                 self.job.carry[i] = 1
             raise FloatingPointError("a weight would have become nan or inf")
         return 0
+
+    cdef int take(self) except -1:
+        # before the job is touched by what trains, with the settings of now; `give` ends it
+        cdef bint before
+        with cython.critical_section(self):
+            before = self.taken
+            self.taken = True
+            if not before:
+                memcpy(self.in_force, self.hyper, sizeof(self.hyper))
+        if before:
+            raise RuntimeError(AT_WORK)
+        return 0
+
+    cdef void give(self) noexcept:
+        with cython.critical_section(self):
+            self.taken = False
 
     cdef int team_for(self, double work, double worth) noexcept:
         # threads for a call of `work` multiplications, where each must have `worth` of them to do
@@ -117,26 +144,43 @@ cdef class Engine(Arena):
         self.job.factor = 1.0 / p.outputs if loss_info(loss).reduction == NNC_MEAN else 1.0
 
     def set_optimizer(self, int optimizer, hyper):
-        """The optimizer (its index) and its hyperparameters; slots are made anew where they are not there yet."""
+        """The optimizer (its index) and its hyperparameters; slots are made anew where they are not there yet, which is refused
+        while a call trains."""
         cdef:
             int i, count
-            cnp.ndarray array
+            double given[8]
         for i in range(NNC_COEFS):
-            self.hyper[i] = hyper[i] if i < len(hyper) else 0
-        self.job.hyper = self.hyper
-        count = optimizer_slots(optimizer, self.hyper)
-        if self.job.optimizer != optimizer or self.slots is None or len(self.slots) != count:
-            self.slots = [aligned(self.parameters.size, self.parameters.dtype) for _ in range(count)]
-            for i in range(NNC_COEFS):
-                self.job.carry[i] = 1
-        self.job.optimizer = optimizer
-        self.job.sink.slot0 = self.job.sink.slot1 = NULL
-        if count > 0:
-            array = self.slots[0]
-            self.job.sink.slot0 = <char *>cnp.PyArray_DATA(array)
-        if count > 1:
-            array = self.slots[1]
-            self.job.sink.slot1 = <char *>cnp.PyArray_DATA(array)
+            given[i] = hyper[i] if i < len(hyper) else 0
+        count = optimizer_slots(optimizer, given)
+        if not self.take_up(optimizer, count, given, None):
+            self.take_up(optimizer, count, given, [aligned(self.parameters.size, self.parameters.dtype) for _ in range(count)])
+
+    cdef bint take_up(self, int optimizer, int count, const double *given, list slots) except -1:
+        # whether that was done: not where new slots are needed and None are given
+        cdef:
+            int i
+            object old = None
+            bint fits, refused, done
+            char *slot[2]
+        for i in range(NNC_SLOTS):
+            slot[i] = <char *>cnp.PyArray_DATA(<cnp.ndarray>slots[i]) if slots is not None and i < count else NULL
+        with cython.critical_section(self):  # nothing in here may let another thread in: `old` is freed behind it
+            fits = self.job.optimizer == optimizer and self.slot_count == count
+            refused = self.taken and not fits
+            done = fits or slots is not None and not refused
+            if done:
+                memcpy(self.hyper, given, sizeof(self.hyper))
+            if done and not fits:
+                old, self.slots = self.slots, slots
+                self.slot_count = count
+                self.job.sink.slot0, self.job.sink.slot1 = slot[0], slot[1]
+                self.job.optimizer = optimizer
+                self.job.hyper = self.in_force
+                for i in range(NNC_COEFS):
+                    self.job.carry[i] = 1
+        if refused:
+            raise RuntimeError(AT_WORK)
+        return done
 
     @property
     def isa(self):
@@ -155,7 +199,9 @@ cdef class Engine(Arena):
 
     def get_state(self):
         """Everything that training goes on from besides the parameters: (steps, carry, slots, order of samples)."""
-        return (self.job.step, [self.job.carry[i] for i in range(NNC_COEFS)], [s.copy() for s in self.slots or []],
+        with cython.critical_section(self):
+            slots = self.slots or []
+        return (self.job.step, [self.job.carry[i] for i in range(NNC_COEFS)], [s.copy() for s in slots],
                 self.shuffle_state, self.job.dropout_key)
 
     def set_state(self, state):
@@ -193,6 +239,14 @@ cdef class Engine(Arena):
         tick, if given, is called some fifty times a second with the fraction done. An exception in it, or Ctrl-C, leaves the
         network at the last finished step. Raises FloatingPointError when the loss is not finite.
         """
+        self.take()
+        try:
+            return self.all_steps(X, y, batch, shuffled, tick)
+        finally:
+            self.give()
+
+    cdef object all_steps(self, cnp.ndarray X, y, long batch, bint shuffled, tick):
+        # of an epoch
         cdef:
             cnp.ndarray order
             Job *j = &self.job
@@ -222,6 +276,8 @@ cdef class Engine(Arena):
                 team = self.team_by_pace(guess, most)
             j.start = at
             j.steps = self.stretch
+            with cython.critical_section(self):
+                memcpy(self.in_force, self.hyper, sizeof(self.hyper))
             with nogil:
                 parallel(team, train_team, j)
             loss_sum += j.loss_sum
@@ -243,8 +299,12 @@ cdef class Engine(Arena):
 
     def step(self, cnp.ndarray X, y):
         """One step on the batch X (rows, inputs), y, with rows <= the workspace's; returns its loss."""
-        self.load(X, y)
-        return self.one_step()
+        self.take()
+        try:
+            self.load(X, y)
+            return self.one_step()
+        finally:
+            self.give()
 
     def quick_step(self, x, y):
         """`step` on plain arrays as they are, or None where a check that has words must look at them: targets that are classes or
@@ -268,9 +328,13 @@ cdef class Engine(Arena):
             return None
         if rows < 1 or rows > p.rows or not self.finite(x) or not self.finite(y):
             return None
-        j.X, j.X_row, j.samples = <const char *>cnp.PyArray_DATA(<cnp.ndarray>x), p.inputs, rows
-        j.T, j.labels = <const char *>cnp.PyArray_DATA(<cnp.ndarray>y), NULL
-        return self.one_step()
+        self.take()
+        try:
+            j.X, j.X_row, j.samples = <const char *>cnp.PyArray_DATA(<cnp.ndarray>x), p.inputs, rows
+            j.T, j.labels = <const char *>cnp.PyArray_DATA(<cnp.ndarray>y), NULL
+            return self.one_step()
+        finally:
+            self.give()
 
     cdef object one_step(self):
         # on the samples that the job points to

@@ -85,15 +85,16 @@ class Trainer:
 
     @property
     def optimizer(self) -> Optimizer:
-        """Its settings. May be replaced by changed ones of the same kind at any time, as for a learning rate that falls; the
-        optimizer's state goes on."""
+        """Its settings. May be replaced by changed ones of the same kind at any time, as for a learning rate that falls, also by
+        another thread; the optimizer's state goes on."""
         return self._optimizer
 
     @optimizer.setter
     def optimizer(self, value: Optimizer) -> None:
-        self._optimizer = as_optimizer(value)
+        settings = as_optimizer(value)
         if self._engine is not None:
-            self._engine.set_optimizer(self._optimizer.info.index, self._optimizer.hyper())
+            self._engine.set_optimizer(settings.info.index, settings.hyper())
+        self._optimizer = settings
 
     @property
     def learning_rate(self) -> float:
@@ -149,6 +150,8 @@ class Trainer:
             Wrong input; nothing has changed.
         FloatingPointError
             The loss or a weight became nan or inf. The network keeps the weights of the last finished step.
+        RuntimeError
+            Another call is at work with this Trainer.
         KeyboardInterrupt
             Ctrl-C. The network keeps the weights of the last finished step, `history` the finished epochs.
         """
