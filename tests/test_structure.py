@@ -162,7 +162,7 @@ def test_every_module_says_what_it_is(path):
 
 
 def test_optional_packages_are_imported_when_used():
-    """tqdm and safetensors wait until they are needed; what is an extra is never imported at the top."""
+    """tqdm waits until it is needed; what is an extra is never imported at the top."""
     for path in _sources():
         if path.suffix != ".py":
             continue

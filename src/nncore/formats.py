@@ -6,7 +6,8 @@ where it is long) and enter the row; save and load find it by the suffix, and te
 The safetensors form, version 1: tensors ``layers.0.weight`` (fan_in, fan_out), ``layers.0.bias`` (fan_out,) if the
 layer has one, ``layers.1.weight``, ...; metadata ``format`` = "nncore", ``version`` = "1", ``network`` = the network's
 description as JSON. Any safetensors reader can read the weights, and nothing in a file is ever run. One network gives
-one sequence of bytes: the header is written here because the library's order of metadata is random.
+one sequence of bytes. Both ways stand here: there is little to them, and the safetensors package, whose order of
+metadata is random, is not to be had ready built for every interpreter.
 
 A file is suspect until it has been looked at: whatever is wrong with it is a FormatError that says what, and no size
 that it claims is believed before it is held against the size that it has.
@@ -15,6 +16,7 @@ that it claims is believed before it is held against the size that it has.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import stat
 import struct
@@ -157,18 +159,18 @@ def _load_safetensors(path: str) -> Network:
         header = _read_header(file, size, path)
         description = _description(header, path)
         _compare(_expected(description, path), header, path)
-        file.seek(0)
         data = file.read()
-    tensors = _parse(data, path)
+    places = _places(header, len(data), path)
     try:
         net = Network.from_description(description)
         views = dict(_tensors(net))
     except (ValueError, TypeError, KeyError) as error:
         raise FormatError(f"{path}: its description is not of a network: {error}") from error
-    if views.keys() != tensors.keys():
+    if views.keys() != places.keys():
         raise FormatError(f"{path}: its tensors do not belong to the network that it describes")
     for name, view in views.items():
-        view[...] = np.frombuffer(tensors[name], dtype=view.dtype.newbyteorder("<")).reshape(view.shape)
+        numbers = np.frombuffer(data, view.dtype.newbyteorder("<"), view.size, places[name])
+        view[...] = numbers.reshape(view.shape)
     return net
 
 
@@ -276,13 +278,24 @@ def _compare(expected: dict[str, tuple[str, list[int]]], header: dict[str, Any],
         raise FormatError(f"{path}: tensor {extra[0]} does not belong to the network that the file describes")
 
 
-def _parse(data: bytes, path: str) -> dict[str, Any]:
-    from safetensors import SafetensorError, deserialize
-
-    try:
-        return {name: entry["data"] for name, entry in deserialize(data)}  # type: ignore[no-untyped-call]
-    except SafetensorError as error:
-        raise FormatError(f"{path}: cut short, or not a safetensors file: {error}") from None
+def _places(header: dict[str, Any], size: int, path: str) -> dict[str, int]:
+    """Where each tensor begins in the `size` bytes behind the header: one after another, in any order, they fill them."""
+    wrong = f"{path}: cut short, or not a safetensors file"
+    offsets = {}
+    for name, entry in header.items():
+        if name != "__metadata__":
+            pair = offsets[name] = entry.get("data_offsets")
+            if not (isinstance(pair, list) and [type(number) for number in pair] == [int, int]):
+                raise FormatError(f"{wrong}: data_offsets of tensor {name} must be two numbers, got {checks.short(pair)}")
+    at = 0
+    for name, pair in sorted(offsets.items(), key=lambda item: item[1]):
+        end = at + math.prod(header[name]["shape"]) * int(header[name]["dtype"][1:]) // 8
+        if pair != [at, end]:
+            raise FormatError(f"{wrong}: tensor {name} must be bytes {at} to {end}, data_offsets are {checks.short(pair)}")
+        at = end
+    if at != size:
+        raise FormatError(f"{wrong}: it has {size} bytes for tensors of {at}")
+    return {name: pair[0] for name, pair in offsets.items()}
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------
