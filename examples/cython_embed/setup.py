@@ -9,6 +9,6 @@ setup(
     name="ranker",
     ext_modules=cythonize(
         [Extension("ranker", ["ranker.pyx"], include_dirs=[nncore.get_include()])],
-        compiler_directives={"language_level": 3, "boundscheck": False},
+        compiler_directives={"language_level": 3, "boundscheck": False, "freethreading_compatible": True},
     ),
 )
