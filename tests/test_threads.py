@@ -72,30 +72,8 @@ def test_a_forked_child_predicts_and_trains(children):
 # ---- from several threads at once ------------------------------------------------------------------------------------
 
 
-def together(count, work):
-    """work(i) on `count` threads that start at the same time; their results in order, or the first of their errors."""
-    results, errors, start = [None] * count, [], threading.Barrier(count)
-
-    def run(i):
-        try:
-            start.wait()
-            results[i] = work(i)
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-        assert not thread.is_alive(), "a thread hangs"
-    if errors:
-        raise errors[0]
-    return results
-
-
 @pytest.mark.parametrize("threads", [None, 1, 3])
-def test_predict_on_one_network_from_many_threads(threads):
+def test_predict_on_one_network_from_many_threads(threads, together):
     net = trained(1)
     predict = net.freeze()
     want = net.predict(X)
@@ -112,13 +90,13 @@ def test_predict_on_one_network_from_many_threads(threads):
 
 
 @pytest.mark.parametrize("threads", [None, 2, 3])
-def test_fit_different_networks_at_once(threads):
+def test_fit_different_networks_at_once(threads, together):
     want = trained(1).parameters
     for net in together(5, lambda i: trained(threads)):
         assert np.array_equal(net.parameters, want)
 
 
-def test_different_work_at_once():
+def test_different_work_at_once(together):
     net, other = trained(1), trained(1)
     loss, gradient = net.evaluate(X, Y), net.gradients(X, Y).vector
     want = net.predict(X)
@@ -137,7 +115,7 @@ def test_different_work_at_once():
     assert np.array_equal(net.parameters, other.parameters)
 
 
-def test_predict_during_fit_neither_hangs_nor_breaks():
+def test_predict_during_fit_neither_hangs_nor_breaks(together):
     # the weights change under the reader, so nothing is said of its answers but that they are finite; training is not
     # disturbed
     net, alone = network(), network()
@@ -157,7 +135,7 @@ def test_predict_during_fit_neither_hangs_nor_breaks():
     assert np.array_equal(net.parameters, alone.parameters)
 
 
-def test_two_trainings_of_one_network_do_not_crash():
+def test_two_trainings_of_one_network_do_not_crash(together):
     # nonsense, but it must stay defined: finite weights, both return
     net = network()
     trainers = [nn.Trainer(net, batch_size=50, threads=2) for _ in range(2)]
