@@ -201,10 +201,10 @@ cdef void forget(object capsule) noexcept:
 # ---- the call -------------------------------------------------------------------------------------------------------------
 
 
-cdef object answer(PyObject *callable, PyObject *const *args, size_t nargs, PyObject *names):
-    # Predictor's vectorcall: samples that lie right go straight into the kernel, all else to in_words.
+cdef object answer(Predictor self, PyObject *const *args, size_t nargs, PyObject *names):
+    # Predictor's vectorcall: samples that lie right go straight into the kernel, all else to in_words. Nothing here counts a
+    # reference to self: where there is no GIL, threads would pass that number to and fro.
     cdef:
-        Predictor self = <Predictor>callable
         const nncore_plan *plan = self.plan
         Py_ssize_t count = PyVectorcall_NARGS(nargs)
         PyObject *x
