@@ -6,8 +6,7 @@ b) A stretch is as many steps as fit in some 20 ms, so that Python can look at s
 c) An engine works for one call at a time: Network hands each call one of its own, and a Trainer's, whose state is one, refuses a
    second call while the first is at it. Hyperparameters may be set meanwhile: the next stretch goes by them. A critical section
    stands for the GIL where there is none, and costs nothing where there is one.
-d) How many threads is measured, not guessed: where the work leaves it open, stretches on one thread and on the team are timed in
-   turn, the faster goes on, and the other is looked at again now and then. The results do not depend on it.
+d) How many threads is measured, not guessed, where the work leaves it open: _pace. The results do not depend on it.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -25,6 +24,7 @@ from ._arena cimport Arena, Plan
 from ._arena import aligned
 from ._kernels cimport (NNC_COEFS, NNC_FLOAT32, NNC_FLOAT64, NNC_MEAN, NNC_SUM, NNC_SLOTS, default_threads, kernels, loss_info,
                         nnc_mix, optimizer_slots, parallel, shuffle)
+from ._pace cimport Pace, note_pace, team_by_pace
 from ._team cimport Job, predict_team, train_team
 
 cnp.import_array()
@@ -34,10 +34,6 @@ AT_WORK = "this Trainer is at work in another call; one at a time may train with
 cdef double STRETCH = 0.02          # seconds between looks at signals
 cdef double WORTH_A_THREAD = 2e6    # multiplications per thread that certainly repay it, where nothing has been measured
 cdef double WORTH_A_TRIAL = 2e5     # below which a thread is not even tried: waking and waiting for it cost more
-cdef double TELLING = 0.002         # seconds that a stretch must last to say something about its number of threads
-cdef enum:
-    LOOK_FIRST = 10                 # stretches after which one thread is tried where more are sure to pay by the work
-    LOOK_AGAIN = 50                 # stretches, about a second, after which the slower number of threads is timed again
 
 
 cdef class Engine(Arena):
@@ -54,8 +50,8 @@ cdef class Engine(Arena):
         object slots
         int slot_count            # -1: no optimizer yet
         readonly long work        # multiplications per sample of a forward pass
-        double pace[2]            # seconds per step on one thread and on the team; 0 while not measured
-        long stretches, stretch   # so far, and steps of the next one
+        Pace pace
+        long stretch              # steps of the next one
         public int wanted         # threads asked for, 0: by the work
         uint64_t shuffle_state
         object order
@@ -113,27 +109,6 @@ cdef class Engine(Arena):
         if self.wanted == 0 and most > work / worth:
             most = <int>(work / worth)
         return most if most > 1 else 1
-
-    cdef void note_pace(self, int which, double pace) noexcept:
-        # the best of late: a stretch that something else on the machine slowed down says nothing
-        if self.pace[which] == 0 or pace < 1.05 * self.pace[which]:
-            self.pace[which] = pace
-        else:
-            self.pace[which] *= 1.05
-
-    cdef int team_by_pace(self, int guess, int most) noexcept:
-        # threads for the next stretch of steps: the faster of one and `most`, as far as they have been measured
-        cdef int slower
-        if self.pace[0] == 0 and self.pace[1] == 0:
-            return guess
-        if self.pace[0] == 0 or self.pace[1] == 0:
-            if guess > 1 and self.stretches < LOOK_FIRST:
-                return guess
-            return 1 if self.pace[0] == 0 else most
-        slower = 1 if self.pace[0] < self.pace[1] else 0
-        if self.stretches % LOOK_AGAIN == 0 and self.pace[slower] < 2 * self.pace[1 - slower]:
-            return most if slower else 1
-        return 1 if slower else most
 
     def set_loss(self, int loss):
         """The loss (its index), and whether it is fused with the output's activation."""
@@ -273,7 +248,7 @@ cdef class Engine(Arena):
         while at < n:
             began = perf_counter()
             if open:
-                team = self.team_by_pace(guess, most)
+                team = team_by_pace(&self.pace, guess, most)
             j.start = at
             j.steps = self.stretch
             with cython.critical_section(self):
@@ -288,9 +263,8 @@ cdef class Engine(Arena):
             if tick is not None:
                 tick(at / <double>n)
             began = perf_counter() - began
-            if open and began > TELLING and j.done > 0:
-                self.note_pace(team > 1, began / j.done)
-                self.stretches += 1
+            if open and j.done > 0:
+                note_pace(&self.pace, team > 1, began, j.done)
             if j.done == j.steps or began > STRETCH:
                 self.stretch = <long>(j.done * STRETCH / (began if began > 1e-7 else 1e-7)) + 1
                 if self.stretch > 4 * j.done:
