@@ -1,5 +1,5 @@
-/* test_products.c: matmul, matvec and the packing of every ISA that this machine has, in both types, bit for bit against a plain
- * loop that sums in the order that nnc.h promises. Everything around the operands is nan, so a stray read or write shows.
+/* test_products.c: matmul, matvec, matvec_t and the packing of every ISA that this machine has, in both types, bit for bit
+ * against a plain loop that sums in the order that nnc.h promises. Everything around the operands is nan, so a stray read or write shows.
  *
  *     cc -O2 -std=gnu11 -ffp-contract=off -Icsrc tests/ctest/test_products.c csrc/(all).c csrc/isa/(all).c -lm -lpthread
  *     test_products            exit code 1 and FAIL lines when something is off
@@ -217,6 +217,24 @@ static void test_matvec(const nnc_kernels *kernels) {
         }
 }
 
+/* One row times W' as it lies, against the sums of matmul; nothing beyond the n is written. */
+static void test_matvec_t(const nnc_kernels *kernels) {
+    for (int in = 0; in < COUNT(ns); in++)
+        for (long k = 1; k < 140; k += k < 40 ? 1 : 33) {
+            const long n = ns[in], row = k + 5;
+            fill(a0, k, (uint64_t)(n * 1000 + k));
+            fill(b0, k * n, (uint64_t)(n + k));
+            poison(A, k + 600), poison(B, n * row + 600), poison(C, n + 300);
+            lay(A, a0, k);
+            for (long p = 0; p < k; p++)
+                for (long j = 0; j < n; j++) lay(B + (j * row + p) * size, b0 + (p * n + j) * size, 1);
+            oracle(1, n, k, 1, 0, NULL);
+            kernels->matvec_t(n, k, A, B, row, C);
+            CHECK(!memcmp(C, want, (size_t)(n * size)), "n %ld k %ld differs", n, k);
+            for (long j = n; j < n + 300; j++) CHECK(is_poison(C + j * size), "n %ld k %ld: wrote at %ld", n, k, j);
+        }
+}
+
 /* ---- copy ------------------------------------------------------------------------------------------------------------------------ */
 
 static void test_copy(const nnc_kernels *kernels) {
@@ -269,6 +287,8 @@ static void test_products(const nnc_kernels *kernels, int f64) {
     test_ones(kernels);
     name_it(kernels, f64, "matvec");
     test_matvec(kernels);
+    name_it(kernels, f64, "matvec_t");
+    test_matvec_t(kernels);
     name_it(kernels, f64, "copy");
     test_copy(kernels);
 }
