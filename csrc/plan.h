@@ -64,11 +64,6 @@ typedef struct {
 } nnc_plan;
 
 /* A layer as the builder is told of it. bias may be NULL. */
-/* z (outputs of a group) = x (k) W, or += with add (kernels/row.h); and z = f(z + bias). */
-typedef void (*nnc_row_tile)(long k, const void *x, const char *w, long w_row, long w_panel, void *z, int add,
-                             const int32_t *list, long count);
-typedef void (*nnc_row_finish)(long cols, void *z, const void *bias, double parameter);
-
 typedef struct {
     int64_t inputs, outputs;
     int activation;

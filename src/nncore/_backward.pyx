@@ -4,7 +4,8 @@
 
 Design:
 a) A thread takes its rows through all layers, as in the forward loop.
-b) W' is packed block by block, transposed: the tile then reads it without a stride, vectors along the inputs.
+b) W' is packed block by block, transposed: the tile then reads it without a stride, vectors along the inputs. For one row
+   _product leaves the copy out where it can.
 c) The derivative is applied to a block while it is in cache. A loss with a link (softmax with cross entropy) gives dz at once.
 """
 
