@@ -27,41 +27,32 @@
 #define BIASED (ROUNDER + EXPONENT_BIAS)  /* adding it rounds x to n and leaves n + EXPONENT_BIAS in the low bits */
 #define K(x) v_set(REAL(x))
 #define STEP(p, x, c) p = v_fma(p, x, K(c)) /* one step of Horner's rule */
-#ifdef NNC_DIVIDES_BY_FMA
-#define v_divide FN(divide_by_fma)
-#else
-#define v_divide(a, b) ((a) / (b))
-#endif
 
 /* 2^n from t = n + BIASED. n = -EXPONENT_BIAS gives 0. */
 INLINE vec FN(power_of_two)(vec t) { return v_of(i_of(t) << MANTISSA); }
 
-/* ---- division ---------------------------------------------------------------------------------------------------- */
+/* ---- square root ------------------------------------------------------------------------------------------------- */
 
-/* a / b, to the last bit, of multiplications alone: for an ISA whose division takes longer (isa/avx512.c). A first guess y
- * of 1/b from b's bits (b y lies within 0.9375 .. 1.0332 by the choice of the constant) is made good to 2.9e-5 by the
- * minimax quadratic of 1/w on that interval, and by a Newton step to an ulp; then it is raised by an ulp, because the last
- * step rounds rightly for every b when it comes from above (from below it misses 1/b just above a midpoint, as of 2 - 2^-23).
- * Last, the quotient with what is left of it. b and the quotient within 2^-100 .. 2^120 and a above 2^-100, or
- * a = +0. Held against the
- * hardware's division at the quotients next to midpoints, for every b, by tests/ctest/test_division.c. */
-#if NNC_REAL == 32
-INLINE vec FN(divide_by_fma)(vec a, vec b) {
-    const vec y = v_of(i_set(0x7EF00000) - i_of(b)), w = b * y;
-    vec g = K(1.04711699);
-    STEP(g, w, -3.09533524);
-    STEP(g, w, 3.04819512);
-    vec r = y * g;
-    r = v_fma(v_fnma(b, r, K(1)), r, r);
-    r = v_of(i_of(r) + i_set(1));
-    r = v_fma(v_fnma(b, r, K(1)), r, r);
-    const vec q = a * r;
-    return v_fma(v_fnma(b, q, a), r, q);
+/* sqrt(v), to the last bit, of multiplications alone. y: 1 / sqrt(v) within 2^-13; v from 2^-100 to the largest number. One step
+ * of Goldschmidt's doubles the digits of g = sqrt(v) and h = 1 / (2 sqrt(v)) together; then what v - g g says, which has no
+ * rounding, makes g exact. Held against the hardware's root for every v, with y as bad as it may be, by tests/ctest/test_root.c. */
+INLINE vec FN(root_from)(vec v, vec y) {
+    vec g = v * y, h = v_of(i_of(y) - i_set((ibits)1 << MANTISSA)); /* y / 2, which is no work for those that multiply */
+    const vec r = v_fnma(g, h, K(0.5));
+    g = v_fma(g, r, g);
+    h = v_fma(h, r, h);
+    return v_fma(v_fnma(g, g, v), h, g);
 }
-#endif
 
-/* m / (sqrt(v) c + e), for Adam: v >= 0 and finite, 0 < c <= 1, 2^-100 < e. */
-INLINE vec FN(over_root)(vec m, vec v, vec c, vec e) { return v_divide(m, v_fma(v_sqrt(v), c, e)); }
+/* m / (sqrt(v) c + e), for Adam: v >= 0. Division and square root share one slow unit: where the ISA has a first guess, every
+ * other vector (odd) does its root without, while that unit has another's in hand. */
+INLINE vec FN(over_root)(vec m, vec v, vec c, vec e, int odd) {
+#ifdef v_root_guess
+    if (odd && __builtin_expect(!v_any_below(v, K(0x1p-100f)), 1)) return m / v_fma(FN(root_from)(v, v_root_guess(v)), c, e);
+#endif
+    (void)odd;
+    return m / v_fma(v_sqrt(v), c, e);
+}
 #define v_over_root FN(over_root)
 
 /* ---- exponentials ------------------------------------------------------------------------------------------------ */

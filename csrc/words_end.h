@@ -4,11 +4,12 @@
 
 /* the words of the ISA file */
 #undef NNC_REAL
-#undef NNC_DIVIDES_BY_FMA
 #undef vec
 #undef v_set
 #undef v_fma
 #undef v_sqrt
+#undef v_root_guess
+#undef v_any_below
 #undef v_max
 #undef v_min
 #undef v_select
@@ -61,7 +62,6 @@
 #undef BIASED
 #undef K
 #undef STEP
-#undef v_divide
 #undef v_over_root
 #undef v_exp_neg
 #undef v_expm1_neg

@@ -45,7 +45,6 @@ static inline __attribute__((always_inline)) __m512i nnc_avx512_dot(__m512i sum,
 }
 
 #define NNC_REAL 32
-#define NNC_DIVIDES_BY_FMA /* a zmm division takes 10 to 16 cycles, at a time when the square root has that unit */
 #define q_dot_up(sum, x, w) nnc_avx512_dot((__m512i)(sum), (__m512i)(x), (__m512i)(w))
 #define q_dot_up_quick(sum, x, w) _mm512_dpbusd_epi32((__m512i)(sum), (__m512i)(x), (__m512i)(w))
 #define q_dot(sum, x, w) q_dot_up(sum, _mm512_abs_epi8((__m512i)(x)), nnc_avx512_sign((__m512i)(w), (__m512i)(x)))
@@ -57,7 +56,9 @@ static inline __attribute__((always_inline)) __m512i nnc_avx512_dot(__m512i sum,
 #define vec __m512
 #define v_set(x) _mm512_set1_ps(x)
 #define v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define v_sqrt(a) _mm512_sqrt_ps(a)
+#define v_sqrt(a) _mm512_sqrt_ps(a) /* 10 to 12 cycles, and a division waits for the same unit */
+#define v_root_guess(a) _mm512_rsqrt14_ps(a)
+#define v_any_below(a, b) (_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ) != 0)
 #define v_max(a, b) _mm512_max_ps(a, b)
 #define v_min(a, b) _mm512_min_ps(a, b)
 #define v_select(m, a, b) _mm512_mask_blend_ps(_mm512_movepi32_mask((__m512i)(m)), b, a)

@@ -49,22 +49,34 @@ NNC_LOSS_LIST(LOSS_ELEMENTWISE, LOSS_ROWWISE)
 
 /* ---- optimizers -------------------------------------------------------------------------------------------------- */
 
-/* The step on n <= LANES parameters from p[0] on; returns the lanes that are not well. A weight that would turn non-finite is
- * kept; its slots are not worth keeping: whoever sees trouble starts the optimizer anew. Finite or not is asked of the bits,
- * which are in the order of the numbers, since comparing whole numbers leaves the units free that multiply. */
-typedef vec (*FN(step_function))(const vec *c, int slots, int decay, vec p, vec g, vec *s0, vec *s1);
-INLINE ivec FN(update_lanes)(const vec *c, const real *g, real *p, real *s0, real *s1, long n, FN(step_function) step,
-                             int slots, int decay) {
-    const vec old = FN(get)(p, n);
-    vec new0 = slots > 0 ? FN(get)(s0, n) : v_zero(), new1 = slots > 1 ? FN(get)(s1, n) : v_zero();
-    const vec new = step(c, slots, decay, old, FN(get)(g, n), &new0, &new1);
-    ivec bad = (ivec)(i_of(v_abs(new)) > i_set(REAL_MAX_BITS));
-    /* a moment that has overflowed would hold the weight still for ever; it is never negative, and a nan shows in new */
-    if (slots > 1) bad |= (ivec)(i_of(new1) > i_set(REAL_MAX_BITS));
-    FN(put)(p, v_select(bad, old, new), n, 1);
-    if (slots > 0) FN(put)(s0, new0, n, 1);
-    if (slots > 1) FN(put)(s1, new1, n, 1);
-    return bad;
+/* The step on N vectors of parameters from p[0] on, or on the first n < LANES; returns whether one of them is not well. A weight
+ * that would turn non-finite is kept; its slots are not worth keeping: whoever sees trouble starts the optimizer anew. x - x is
+ * +0, or nan where x is not finite; the units that add are idle meanwhile. odd: every other vector, see v_over_root. */
+typedef vec (*FN(step_function))(const vec *c, int slots, int decay, int odd, vec p, vec g, vec *s0, vec *s1);
+INLINE int FN(update_some)(const int N, long n, const vec *c, const real *g, real *p, real *s0, real *s1,
+                           FN(step_function) step, int slots, int decay) {
+    vec old[2], new[2], new0[2], new1[2];
+    ivec strange = i_set(0);
+    UNROLL for (int i = 0; i < N; i++) {
+        const long at = i * LANES;
+        old[i] = FN(get)(p + at, n);
+        new0[i] = slots > 0 ? FN(get)(s0 + at, n) : v_zero();
+        new1[i] = slots > 1 ? FN(get)(s1 + at, n) : v_zero();
+        new[i] = step(c, slots, decay, i, old[i], FN(get)(g + at, n), &new0[i], &new1[i]);
+        strange |= (ivec)(new[i] - new[i]);
+        /* a moment that has overflowed would hold the weight still for ever */
+        if (slots > 1) strange |= (ivec)(new1[i] - new1[i]);
+    }
+    const int trouble = __builtin_expect(FN(any)(strange), 0);
+    if (trouble) UNROLL for (int i = 0; i < N; i++)
+            new[i] = v_select((ivec)((new[i] - new[i]) + (new1[i] - new1[i]) == v_zero()), new[i], old[i]);
+    UNROLL for (int i = 0; i < N; i++) {
+        const long at = i * LANES;
+        FN(put)(p + at, new[i], n, 1);
+        if (slots > 0) FN(put)(s0 + at, new0[i], n, 1);
+        if (slots > 1) FN(put)(s1 + at, new1[i], n, 1);
+    }
+    return trouble;
 }
 
 /* One step on p and as many slots as `slots` says (known, as is decay, when this is compiled). */
@@ -76,17 +88,18 @@ INLINE void FN(walk_update)(long rows, long cols, const real *g, long g_row, rea
         cols *= rows;
         rows = 1;
     }
-    ivec bad = i_set(0);
+    int bad = 0;
     for (long i = 0; i < rows; i++, p += p_row, g += g_row) {
-#define AT(j) g + (j), p + (j), slots > 0 ? s0 + (j) : s0, slots > 1 ? s1 + (j) : s1
+#define SOME(N, n) FN(update_some)(N, n, c, g + j, p + j, slots > 0 ? s0 + j : s0, slots > 1 ? s1 + j : s1, step, slots, decay)
         long j = 0;
-        for (; j + LANES <= cols; j += LANES) bad |= FN(update_lanes)(c, AT(j), LANES, step, slots, decay);
-        if (j < cols) bad |= FN(update_lanes)(c, AT(j), cols - j, step, slots, decay);
-#undef AT
+        for (; j + 2 * LANES <= cols; j += 2 * LANES) bad |= SOME(2, LANES);
+        for (; j + LANES <= cols; j += LANES) bad |= SOME(1, LANES);
+        if (j < cols) bad |= SOME(1, cols - j);
+#undef SOME
         if (slots > 0) s0 += p_row;
         if (slots > 1) s1 += p_row;
     }
-    if (FN(any)(bad)) *trouble = 1;
+    if (bad) *trouble = 1;
 }
 
 #define UPDATE_WALK(name, slots, decay)                                                                                \

@@ -24,10 +24,15 @@ INLINE real FN(largest)(vec v) {
     for (int i = 1; i < LANES; i++) t[0] = t[i] > t[0] ? t[i] : t[0];
     return t[0];
 }
+/* whether a bit of m is set */
 INLINE int FN(any)(ivec m) {
+#ifdef v_count_nonzero
+    return v_count_nonzero((vec)m) != 0;
+#else
     ibits some = 0;
     for (int i = 0; i < LANES; i++) some |= m[i];
     return some != 0;
+#endif
 }
 
 /* The loop over the SPAN_VECS registers of chains, unrolled so that they stay registers; and the walk of a row in
