@@ -2,7 +2,7 @@
 
 cimport numpy as cnp
 
-from ._kernels cimport nnc_kernels
+from ._kernels cimport NNC_ALIGN, NNC_PAGE, nnc_kernels
 
 cdef struct Layer:
     # the layer: y = activation(x W + b)
@@ -65,8 +65,10 @@ cdef class Arena:
 cdef inline char *scratch_of(Plan *p, int thread) noexcept nogil:
     return p.scratch + thread * p.scratch_bytes
 
-cdef inline char *gradient_of(Plan *p, int thread) noexcept nogil:
-    return scratch_of(p, thread) + (p.packed + SPARE) * p.size
+cdef inline char *gradient_of(Plan *p, int thread, const char *stepped) noexcept nogil:
+    # a block of gradient for the parameters at `stepped`, three quarters of a page behind them (see `aligned`)
+    cdef char *start = scratch_of(p, thread) + (p.packed + SPARE) * p.size
+    return start + <size_t>(stepped + 3 * NNC_PAGE // 4 - start) % NNC_PAGE // NNC_ALIGN * NNC_ALIGN
 
 cdef inline char *strip_of(Plan *p, int thread) noexcept nogil:
-    return gradient_of(p, thread) + (GRADIENT + SPARE) * p.size
+    return scratch_of(p, thread) + (p.packed + GRADIENT + 2 * SPARE) * p.size + NNC_PAGE

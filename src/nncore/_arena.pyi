@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import DTypeLike, NDArray
 
-def aligned(count: int, dtype: DTypeLike) -> NDArray[Any]: ...
+def aligned(count: int, dtype: DTypeLike, beside: NDArray[Any] | None = None, quarter: int = 0) -> NDArray[Any]: ...
 
 class Arena:
     def __init__(

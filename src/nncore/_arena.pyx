@@ -12,19 +12,25 @@ import numpy as np
 cimport numpy as cnp
 
 from ._arrays cimport is_finite
-from ._kernels cimport (NNC_ALIGN, NNC_FLOAT32, NNC_FLOAT64, NNC_READS_INPUT, NNC_SLACK, activation_info,
+from ._kernels cimport (NNC_ALIGN, NNC_PAGE, NNC_FLOAT32, NNC_FLOAT64, NNC_READS_INPUT, NNC_SLACK, activation_info,
                         kernels, nnc_chains)
 
 cnp.import_array()
 
 
-def aligned(count, dtype):
-    """A zeroed 1-D array on a 64-byte boundary, with slack behind it that kernels may read (NNC_SLACK)."""
+def aligned(count, dtype, beside=None, quarter=0):
+    """A zeroed 1-D array on a 64-byte boundary, with slack behind it that kernels may read (NNC_SLACK).
+
+    beside: one of these that is walked together with the new one, which then lies `quarter` quarters of a page behind it.
+    Addresses that agree in their last 12 bits look alike to a CPU: a load waits for what was just stored in the other array.
+    """
     dtype = np.dtype(dtype)
     nbytes = count * dtype.itemsize
-    raw = np.empty(nbytes + NNC_ALIGN + NNC_SLACK, np.uint8)
+    raw = np.empty(nbytes + NNC_PAGE + NNC_SLACK, np.uint8)
     raw.fill(0)  # not np.zeros: the pages are touched here, not one by one in the first step
     start = -raw.ctypes.data % NNC_ALIGN
+    if beside is not None:
+        start = (beside.ctypes.data + quarter * NNC_PAGE // 4 - raw.ctypes.data) % NNC_PAGE
     return raw[start:start + nbytes].view(dtype)
 
 
@@ -90,7 +96,7 @@ cdef class Arena:
         for i in range(p.count):
             if training and p.packed < rows * p.layers[i].row:
                 p.packed = rows * p.layers[i].row if rows * p.layers[i].row < WHOLE else WHOLE
-        p.scratch_bytes = (p.packed + GRADIENT + STRIP + 3 * SPARE) * p.size
+        p.scratch_bytes = (p.packed + GRADIENT + STRIP + 3 * SPARE) * p.size + NNC_PAGE
         base = NULL
         for step in range(2):  # first count the bytes, then hand them out
             at = 0

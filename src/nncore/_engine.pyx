@@ -128,7 +128,8 @@ cdef class Engine(Arena):
             given[i] = hyper[i] if i < len(hyper) else 0
         count = optimizer_slots(optimizer, given)
         if not self.take_up(optimizer, count, given, None):
-            self.take_up(optimizer, count, given, [aligned(self.parameters.size, self.parameters.dtype) for _ in range(count)])
+            self.take_up(optimizer, count, given, [aligned(self.parameters.size, self.parameters.dtype, self.parameters, 1 + i)
+                                                   for i in range(count)])
 
     cdef bint take_up(self, int optimizer, int count, const double *given, list slots) except -1:
         # whether that was done: not where new slots are needed and None are given

@@ -6,7 +6,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 cdef extern from "nnc.h" nogil:
-    enum: NNC_ALIGN, NNC_SLACK, NNC_COEFS, NNC_SLOTS, NNC_ISAS
+    enum: NNC_ALIGN, NNC_PAGE, NNC_SLACK, NNC_COEFS, NNC_SLOTS, NNC_ISAS
     enum: NNC_ACTIVATIONS, NNC_LOSSES, NNC_OPTIMIZERS
     enum: NNC_FLOAT32, NNC_FLOAT64, NNC_READS_OUTPUT, NNC_READS_INPUT, NNC_MEAN, NNC_SUM, NNC_MEAN_OF_ROWS
     enum: NNC_identity

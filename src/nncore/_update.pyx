@@ -48,7 +48,8 @@ cdef void small_update(Plan *p, const char *x, long x_row, long batch, Sink *sin
         int i
         long n
         Layer *l
-        char *g = gradient_of(p, 0)
+        char *start = gradient_of(p, 0, p.layers[0].weight)
+        char *g = start
     for i in range(p.count):
         l = &p.layers[i]
         n = l.outputs
@@ -67,7 +68,7 @@ cdef void small_update(Plan *p, const char *x, long x_row, long batch, Sink *sin
         x = l.out
         x_row = l.row
     if not decays:
-        consume(p, sink, gradient_of(p, 0), 0, 1, p.length, 0, 0, 0)
+        consume(p, sink, start, 0, 1, p.length, 0, 0, 0)
 
 
 cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch, Sink *sink, long first, long last,
@@ -80,12 +81,13 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
         long i, j, height, width, block, a_col, b_row, b_panel, g_row
         const char *a
         const char *b
-        char *g = gradient_of(p, thread)
+        char *g
         bint packs_b = batch >= 16 and n > 4 * k.nr and batch <= p.packed // k.nr
         bint packs_a = packs_b and batch >= 64 and x_row * size >= 2048
     if n == 1:
         for i from first <= i < last by GRADIENT:
             height = last - i if last - i < GRADIENT else GRADIENT
+            g = gradient_of(p, thread, l.weight + i * size)
             k.matmul(1, height, batch, l.dz, 1, l.row, x + i * size, x_row, k.nr, g, height, 1, 0)
             consume(p, sink, g, 0, 1, height, l.offset + i, 0, 1)
         return
@@ -111,6 +113,7 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
             if packs_a and height * batch <= STRIP:
                 a, a_col = strip_of(p, thread), height
                 k.copy(batch, height, x + i * size, x_row, <void *>a, height)
+            g = gradient_of(p, thread, l.weight + (i * n + j) * size)
             k.matmul(height, width, batch, a, 1, a_col, b, b_row, b_panel, g, g_row, 1, 0)
             consume(p, sink, g, g_row, height, width, l.offset + i * n + j, n, 1)
 
@@ -119,9 +122,10 @@ cdef void bias_update(Plan *p, Layer *l, long batch, Sink *sink, int thread) noe
     # db (1,n) = 1' dZ
     cdef:
         long j, width
-        char *g = gradient_of(p, thread)
+        char *g
     for j from 0 <= j < l.outputs by GRADIENT:
         width = l.outputs - j if l.outputs - j < GRADIENT else GRADIENT
+        g = gradient_of(p, thread, l.bias + j * p.size)
         p.k.matmul(1, width, batch, p.one, 0, 0, l.dz + j * p.size, l.row, p.k.nr, g, width, 1, 0)
         consume(p, sink, g, 0, 1, width, l.offset + l.inputs * l.outputs + j, 0, 0)
 
