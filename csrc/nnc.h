@@ -72,6 +72,7 @@ typedef struct nnc_kernels {
     const char *isa;
     int itemsize, lanes; /* bytes of an element, elements in a vector */
     int mr, nr;          /* rows and columns of the matrix tile; packed panels are nr columns wide */
+    const struct nnc_kernels *const *narrower; /* the table of an ISA with half its vectors, or NULL: see nnc_kernels_for */
 
     /* C (m,n) = A (m,k) B (k,n), or C += with add. A's element (i,p) is a[i*a_row + p*a_col]. B comes in panels of nr columns,
      * b_panel apart, each (k, nr) with row stride b_row: unpacked B is b_row = its row stride, b_panel = nr. Reads B and writes
@@ -126,6 +127,12 @@ typedef struct nnc_kernels {
 /* Chains of summation for a layer of n outputs: enough to hide the latency of FMA on one sample of a narrow layer. It depends on
  * the layer alone, so that every ISA, batch and thread count sums alike. n == 1 goes to matvec. */
 static inline int nnc_chains(long n) { return n > 32 ? 1 : n > 16 ? 2 : 4; }
+
+/* The table for a product with so many columns and what follows on it: lanes that are thrown away cost as much as the others where
+ * a CPU takes its widest vectors in two halves (Zen 4). The same bits. */
+static inline const nnc_kernels *nnc_kernels_for(const nnc_kernels *k, long columns) {
+    return k->narrower != NULL && columns > 1 && columns <= k->lanes / 2 ? *k->narrower : k;
+}
 
 /* ---- choosing an instruction set (dispatch.c) ---------------------------------------------------------------------- */
 

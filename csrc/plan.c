@@ -12,20 +12,21 @@ enum {
 };
 
 /* Whether a layer with full storage lies in panels of nr columns. */
-static int in_panels(const nnc_kernels *k, const nnc_stage *s) {
-    return s->storage == NNC_FULL && s->chains == 1 && s->inputs * s->outputs * k->itemsize > WIDE_BYTES;
+static int in_panels(const nnc_stage *s) {
+    return s->storage == NNC_FULL && s->chains == 1 && s->inputs * s->outputs * s->k->itemsize > WIDE_BYTES;
 }
 
 /* The shape of a layer in a plan, all but the offsets. */
-static nnc_stage shape_of(const nnc_kernels *k, enum nnc_storage storage, const nnc_plan_layer *layer, int live) {
-    nnc_stage s = {.inputs = layer->inputs, .outputs = layer->outputs, .chains = nnc_chains(layer->outputs)};
+static nnc_stage shape_of(const nnc_kernels *all, enum nnc_storage storage, const nnc_plan_layer *layer, int live) {
+    const nnc_kernels *k = nnc_kernels_for(all, layer->outputs == 1 ? layer->inputs : layer->outputs);
+    nnc_stage s = {.k = k, .inputs = layer->inputs, .outputs = layer->outputs, .chains = nnc_chains(layer->outputs)};
     s.activation = layer->activation;
     s.parameter = layer->parameter;
     s.rowwise = nnc_activation_table[layer->activation].rowwise;
     s.storage = s.chains > 1 || (storage == NNC_INT8 && s.inputs > NNC_INT8_INPUTS) ? NNC_FULL : storage;
     if (s.outputs == 1) return s;
     const int most = k->accumulators / s.chains < NNC_ROW_VECS ? k->accumulators / s.chains : NNC_ROW_VECS;
-    const int64_t vecs = (s.outputs + k->lanes - 1) / k->lanes, panels = in_panels(k, &s) && !live;
+    const int64_t vecs = (s.outputs + k->lanes - 1) / k->lanes, panels = in_panels(&s) && !live;
     const int64_t to = s.storage == NNC_BFLOAT16 ? 2 : panels ? k->nr / k->lanes : 1;
     s.groups = (int32_t)((vecs + most - 1) / most);
     s.vecs = (int32_t)nnc_round_up((vecs + s.groups - 1) / s.groups, to);
@@ -40,15 +41,15 @@ static nnc_stage shape_of(const nnc_kernels *k, enum nnc_storage storage, const 
 
 static int64_t padded(const nnc_kernels *k, int64_t n) { return nnc_round_up(n * k->itemsize, NNC_ALIGN) + NNC_SLACK; }
 
-static int64_t weight_bytes(const nnc_kernels *k, const nnc_stage *s) {
-    return s->outputs == 1 ? padded(k, s->inputs) : nnc_round_up(s->group * s->groups, NNC_ALIGN);
+static int64_t weight_bytes(const nnc_stage *s) {
+    return s->outputs == 1 ? padded(s->k, s->inputs) : nnc_round_up(s->group * s->groups, NNC_ALIGN);
 }
 
 /* Bytes of the parts that a layer has in the plan; a live one has only a bias of -0 where the network has none. */
-static int64_t stage_bytes(const nnc_kernels *k, const nnc_stage *s, const nnc_plan_layer *layer, int live) {
-    int64_t bytes = live && layer->bias ? 0 : padded(k, s->outputs);
-    if (!live) bytes += weight_bytes(k, s);
-    if (s->storage == NNC_INT8) bytes += padded(k, s->outputs);
+static int64_t stage_bytes(const nnc_stage *s, const nnc_plan_layer *layer, int live) {
+    int64_t bytes = live && layer->bias ? 0 : padded(s->k, s->outputs);
+    if (!live) bytes += weight_bytes(s);
+    if (s->storage == NNC_INT8) bytes += padded(s->k, s->outputs);
     return bytes;
 }
 
@@ -61,7 +62,7 @@ int64_t nnc_plan_bytes(const nnc_kernels *k, enum nnc_storage storage, int count
     int64_t bytes = head_bytes(count) + NNC_SLACK;
     for (int i = 0; i < count; i++) {
         const nnc_stage s = shape_of(k, storage, &layers[i], live);
-        bytes += stage_bytes(k, &s, &layers[i], live);
+        bytes += stage_bytes(&s, &layers[i], live);
     }
     return bytes;
 }
@@ -97,28 +98,27 @@ static void column_scales(const nnc_stage *s, const float *weight, float *scale)
 }
 
 /* Where small weight (p, j) stands in dst: 2 bytes of bfloat16 (row.h, row_weights), or one (row_int8.h). */
-static char *small_place(const nnc_kernels *k, const nnc_stage *s, const char *dst, int64_t p, int64_t j) {
-    const int64_t columns = (int64_t)s->vecs * k->lanes, v = j % columns / k->lanes, lane = j % k->lanes;
+static char *small_place(const nnc_stage *s, const char *dst, int64_t p, int64_t j) {
+    const int64_t lanes = s->k->lanes, columns = s->vecs * lanes, v = j % columns / lanes, lane = j % lanes;
     const char *group = dst + j / columns * s->group;
-    if (s->storage == NNC_INT8) return (char *)group + p / 4 * s->row + (v * k->lanes + lane) * 4 + p % 4;
+    if (s->storage == NNC_INT8) return (char *)group + p / 4 * s->row + (v * lanes + lane) * 4 + p % 4;
     const int upper = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v % 2 : 1 - v % 2;
-    return (char *)group + p * s->row + (v / 2 * k->lanes + lane) * 4 + upper * 2;
+    return (char *)group + p * s->row + (v / 2 * lanes + lane) * 4 + upper * 2;
 }
 
 /* whole: weight holds whole numbers of scale already */
-static void pack_small(const nnc_kernels *k, const nnc_stage *s, const float *weight, const float *scale, int whole,
-                       char *dst) {
+static void pack_small(const nnc_stage *s, const float *weight, const float *scale, int whole, char *dst) {
     for (int64_t p = 0; p < s->inputs; p++)
         for (int64_t j = 0; j < s->outputs; j++) {
             const float x = weight[p * s->outputs + j], unit = whole ? 1 : s->storage == NNC_INT8 ? scale[j] : 0;
-            char *at = small_place(k, s, dst, p, j);
+            char *at = small_place(s, dst, p, j);
             if (s->storage == NNC_BFLOAT16) memcpy(at, &(uint16_t){(uint16_t)to_bfloat16(x)}, 2);
             else *at = (char)(unit > 0 ? lrintf(x / unit) : 0);
         }
 }
 
-static void pack_full(const nnc_kernels *k, const nnc_stage *s, const char *weight, char *dst) {
-    const int64_t size = k->itemsize, panels = in_panels(k, s);
+static void pack_full(const nnc_stage *s, const char *weight, char *dst) {
+    const int64_t size = s->k->itemsize, panels = in_panels(s);
     /* columns in one piece, and bytes to the next */
     const int64_t width = s->row / size, step = panels ? s->panel : s->group;
     for (int64_t j = 0; j < s->outputs; j += width, dst += step) {
@@ -130,11 +130,11 @@ static void pack_full(const nnc_kernels *k, const nnc_stage *s, const char *weig
 
 /* Zeros are looked for where they are likely: in what comes in, and behind relu. Not where a weight is not finite, for
  * 0 times it is not 0; nor where the layer is too small to repay the look. */
-static int scan_pays(const nnc_kernels *k, const nnc_stage *s, const nnc_plan_layer *layers, int i) {
+static int scan_pays(const nnc_stage *s, const nnc_plan_layer *layers, int i) {
     if (i > 0 && layers[i - 1].activation != NNC_relu) return 0;
     if (s->inputs < 64 || s->outputs == 1 || (s->chains > 1 && s->inputs / s->chains > NNC_LISTED)) return 0;
     for (int64_t j = 0; j < s->inputs * s->outputs; j++)
-        if (!isfinite(element(k, layers[i].weight, j))) return 0;
+        if (!isfinite(element(s->k, layers[i].weight, j))) return 0;
     return 1;
 }
 
@@ -161,7 +161,7 @@ int nnc_plan_layer_of(const nncore_plan *head, int i, void *weight, void *bias, 
     const char *from = (const char *)plan + s->weight;
     memcpy(bias, (const char *)plan + s->bias, (size_t)(s->outputs * k->itemsize));
     if (s->storage == NNC_INT8) memcpy(scale, (const char *)plan + s->scale, (size_t)s->outputs * sizeof(float));
-    const int64_t width = s->outputs == 1 ? 1 : s->row / k->itemsize, step = in_panels(k, s) ? s->panel : s->group;
+    const int64_t width = s->outputs == 1 ? 1 : s->row / k->itemsize, step = in_panels(s) ? s->panel : s->group;
     for (int64_t p = 0; p < s->inputs; p++)
         for (int64_t j = 0; j < s->outputs; j++) {
             char *to = (char *)weight + (p * s->outputs + j) * k->itemsize;
@@ -170,7 +170,7 @@ int nnc_plan_layer_of(const nncore_plan *head, int i, void *weight, void *bias, 
                 memcpy(to, from + p * row + j / width * step + j % width * k->itemsize, (size_t)k->itemsize);
                 continue;
             }
-            const char *at = small_place(k, s, from, p, j);
+            const char *at = small_place(s, from, p, j);
             if (s->storage == NNC_INT8) {
                 *(float *)to = (float)*(const signed char *)at;
                 continue;
@@ -203,7 +203,7 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
         const nnc_plan_layer *layer = &layers[i];
         nnc_stage *s = &plan->stages[i];
         *s = shape_of(k, storage, layer, live);
-        k->row_choose(s);
+        s->k->row_choose(s);
         s->bias_in_plan = !(live && layer->bias);
         s->bias = s->bias_in_plan ? take(&at, padded(k, s->outputs)) : (const char *)layer->bias - (const char *)base;
         if (s->bias_in_plan)
@@ -215,20 +215,20 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
             s->streams = s->chains == 1 && s->inputs * s->outputs * k->itemsize > WIDE_BYTES;
         } else {
             s->scale = s->storage == NNC_INT8 ? take(&at, padded(k, s->outputs)) : 0;
-            s->weight = take(&at, weight_bytes(k, s));
+            s->weight = take(&at, weight_bytes(s));
             char *weight = (char *)plan + s->weight;
             float *scale = (float *)((char *)plan + s->scale);
             if (s->storage == NNC_INT8 && !layer->scale) column_scales(s, layer->weight, scale);
             if (s->storage == NNC_INT8 && layer->scale) memcpy(scale, layer->scale, (size_t)s->outputs * sizeof(float));
             if (s->outputs == 1) memcpy(weight, layer->weight, (size_t)(s->inputs * k->itemsize));
-            else if (s->storage == NNC_FULL) pack_full(k, s, layer->weight, weight);
-            else pack_small(k, s, layer->weight, scale, layer->scale != NULL, weight);
-            s->scan = scan_pays(k, s, layers, i);
+            else if (s->storage == NNC_FULL) pack_full(s, layer->weight, weight);
+            else pack_small(s, layer->weight, scale, layer->scale != NULL, weight);
+            s->scan = scan_pays(s, layers, i);
             s->zero_sign = s->scan && has_minus_zero(k, layer);
         }
         if (s->storage == NNC_INT8 && s->inputs > deepest) deepest = s->inputs;
         if (s->storage == NNC_BFLOAT16) unpacked = (int64_t)DEPTH * NNC_ROW_VECS * k->lanes * k->itemsize + NNC_ALIGN;
-        int64_t wide = s->outputs == 1 ? 1 : (int64_t)s->groups * s->vecs * k->lanes;
+        int64_t wide = s->outputs == 1 ? 1 : (int64_t)s->groups * s->vecs * s->k->lanes;
         if (wide > widest) widest = wide;
     }
     plan->width = nnc_round_up(widest * k->itemsize + NNC_ALIGN, NNC_ALIGN) / k->itemsize;
@@ -257,14 +257,14 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
 /* Z (rows, n) = X W */
 static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const char *x, long x_row, char *z, long z_row,
                     char *scratch) {
-    const nnc_kernels *k = plan->k;
+    const nnc_kernels *k = s->k;
     const char *w = (const char *)plan + s->weight;
     const long size = k->itemsize, panel = (long)s->vecs * k->lanes, depth = s->inputs, n = s->outputs;
     if (s->storage == NNC_INT8) {
         plan->int8(s, plan, rows, x, x_row, z, z_row, scratch);
         return;
     }
-    if (in_panels(k, s)) { /* cut so that a panel stays in L1 while all rows go by; with few rows reading it is all there is to do */
+    if (in_panels(s)) { /* cut so that a panel stays in L1 while all rows go by; with few rows reading it is all there is to do */
         const long cut = rows <= 2 * k->mr ? depth : DEPTH;
         for (long p = 0; p < depth; p += cut)
             k->matmul(rows, n, depth - p < cut ? depth - p : cut, x + p * size, x_row, 1, w + p * s->row, k->nr,
@@ -289,8 +289,7 @@ static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const c
 
 static void run_many(const nncore_plan *head, int64_t n, const void *x_, void *out_, void *scratch) {
     const nnc_plan *plan = (const nnc_plan *)head;
-    const nnc_kernels *k = plan->k;
-    const long size = k->itemsize;
+    const long size = plan->k->itemsize;
     const int64_t most = scratch ? plan->rows : plan->stack_rows;
     char *memory = scratch ? scratch : __builtin_alloca((size_t)many_bytes(plan, most));
     memory = (char *)(((uintptr_t)memory + NNC_ALIGN - 1) & ~(uintptr_t)(NNC_ALIGN - 1));
@@ -308,9 +307,9 @@ static void run_many(const nncore_plan *head, int64_t n, const void *x_, void *o
             char *z = buffers[i & 1];
             const long z_row = s->outputs == 1 ? 1 : (long)plan->width;
             const char *bias = (const char *)plan + s->bias;
-            if (s->outputs == 1) k->matvec(rows, s->inputs, x, x_row, (const char *)plan + s->weight, z, 1);
+            if (s->outputs == 1) s->k->matvec(rows, s->inputs, x, x_row, (const char *)plan + s->weight, z, 1);
             else product(plan, s, rows, x, x_row, z, z_row, unpacked);
-            k->forward[s->activation](rows, s->outputs, z, z_row, bias, z, z_row, s->parameter);
+            s->k->forward[s->activation](rows, s->outputs, z, z_row, bias, z, z_row, s->parameter);
             x = z;
             x_row = z_row;
         }

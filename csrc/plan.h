@@ -29,12 +29,13 @@ enum {
     NNC_INT8_INPUTS = 133144,         /* most for int8: 127 * 127 times as many fits 32 bits; beyond, float32 stays */
 };
 
-/* z (outputs of a group) = x (k) W, or += with add (kernels/row.h); and z = f(z + bias). */
+/* z (outputs of a group) = x (k) W, or += with add (kernels/row.h); and y = f(z + bias), y as long as z unless exact. */
 typedef void (*nnc_row_tile)(long k, const void *x, const char *w, long w_row, long w_panel, void *z, int add,
                              const int32_t *list, long count);
-typedef void (*nnc_row_finish)(long cols, void *z, const void *bias, double parameter);
+typedef void (*nnc_row_finish)(long cols, void *z, const void *bias, void *y, int exact, double parameter);
 
 typedef struct {
+    const nnc_kernels *k;             /* of the plan, or with narrower vectors where those hold all */
     int64_t inputs, outputs;
     int64_t weight, bias, scale;      /* bytes from the base, or bias from the plan; scale: of int8, per output */
     int64_t row, panel, group;        /* bytes from a row, a panel of nr columns, and a group of columns, to the next; of

@@ -4,6 +4,7 @@
 
 /* the words of the ISA file */
 #undef NNC_REAL
+#undef NNC_NARROWER
 #undef vec
 #undef v_set
 #undef v_fma

@@ -44,7 +44,10 @@ static inline __attribute__((always_inline)) __m512i nnc_avx512_dot(__m512i sum,
     return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_maddubs_epi16(x, w), _mm512_set1_epi16(1)));
 }
 
+extern const nnc_kernels *const nnc_tables_avx2[NNC_DTYPES];
+
 #define NNC_REAL 32
+#define NNC_NARROWER (nnc_tables_avx2 + NNC_FLOAT32)
 #define q_dot_up(sum, x, w) nnc_avx512_dot((__m512i)(sum), (__m512i)(x), (__m512i)(w))
 #define q_dot_up_quick(sum, x, w) _mm512_dpbusd_epi32((__m512i)(sum), (__m512i)(x), (__m512i)(w))
 #define q_dot(sum, x, w) q_dot_up(sum, _mm512_abs_epi8((__m512i)(x)), nnc_avx512_sign((__m512i)(w), (__m512i)(x)))
@@ -68,6 +71,7 @@ static inline __attribute__((always_inline)) __m512i nnc_avx512_dot(__m512i sum,
 #include "../kernels/tiles.h"
 
 #define NNC_REAL 64
+#define NNC_NARROWER (nnc_tables_avx2 + NNC_FLOAT64)
 #define v_list_nonzero nnc_avx512_list64
 #define v_count_nonzero(v) __builtin_popcount(_mm512_test_epi64_mask((__m512i)(v), (__m512i)(v)))
 #define vec __m512d

@@ -246,19 +246,23 @@ static __attribute__((noinline)) void FN(row_sparse)(const nnc_stage *s, const r
     }
 }
 
-/* z = f(z + bias), in place */
-#define ROW_FINISH_ARGUMENTS long cols, void *z, const void *bias, double parameter
-INLINE void FN(row_map)(long cols, real *z, const real *bias, vec a, vec (*f)(vec, vec)) {
-    for (long j = 0; j < cols; j += LANES) v_store(z + j, f(v_load(z + j) + v_load(bias + j), a));
+/* y = f(z + bias); exact: nothing beyond cols is written */
+#define ROW_FINISH_ARGUMENTS long cols, void *z, const void *bias, void *y, int exact, double parameter
+INLINE void FN(row_map)(long cols, const real *z, const real *bias, real *y, int exact, vec a, vec (*f)(vec, vec)) {
+    for (long j = 0; j < cols; j += LANES) FN(put)(y + j, f(v_load(z + j) + v_load(bias + j), a), cols - j, exact);
+}
+INLINE void FN(row_copy)(long cols, const real *z, real *y, int exact) {
+    for (long j = 0; j < cols; j += LANES) FN(put)(y + j, v_load(z + j), cols - j, exact);
 }
 #define ROW_ELEMENTWISE(name, ...)                                                                                     \
     static void FN(row_##name)(ROW_FINISH_ARGUMENTS) {                                                                 \
-        FN(row_map)(cols, z, bias, v_set((real)parameter), FN(name##_value));                                          \
+        FN(row_map)(cols, z, bias, y, exact, v_set((real)parameter), FN(name##_value));                                \
     }
 #define ROW_ROWWISE(name, ...)                                                                                         \
     static void FN(row_##name)(ROW_FINISH_ARGUMENTS) {                                                                 \
         (void)parameter;                                                                                               \
         FN(name##_row)(cols, z, bias, z, 0);                                                                           \
+        if (y != z) FN(row_copy)(cols, z, y, exact);                                                                   \
     }
 NNC_ACTIVATION_LIST(ROW_ELEMENTWISE, ROW_ROWWISE)
 #define ROW_NAME(name, ...) [NNC_##name] = FN(row_##name),
@@ -280,7 +284,7 @@ static void FN(row_choose)(void *stage) {
 }
 
 /* nncore_plan.run */
-static void FN(row)(const nncore_plan *head, const void *x_, void *out_, void *scratch) {
+static void FN(row)(const nncore_plan *head, const void *x_, void *out, void *scratch) {
     const nnc_plan *plan = (const nnc_plan *)head;
     const char *base = plan->base ? plan->base : (const char *)plan;
     char *memory = scratch ? scratch : __builtin_alloca((size_t)head->scratch);
@@ -294,17 +298,13 @@ static void FN(row)(const nncore_plan *head, const void *x_, void *out_, void *s
         else if (s->streams) FN(row_streams)(s->inputs, x, base + s->weight, s->row, s->outputs, z);
         else if (s->scan) FN(row_sparse)(s, x, base + s->weight, z);
         else FN(row_columns)(s, 0, 0, s->inputs, x, base + s->weight, z, NULL, 0);
-        s->finish(s->outputs, z, bias, s->parameter);
+        const int last = s == plan->stages + plan->count - 1;
+        s->finish(s->outputs, z, bias, last ? out : z, last, s->parameter);
         real *next = other;
         other = z;
         x = z;
         z = next;
     }
-    real *out = out_;
-    const long n = head->outputs;
-    long j = 0;
-    for (; j + LANES <= n; j += LANES) v_store(out + j, v_load(x + j));
-    if (j < n) v_store_n(out + j, v_load(x + j), (int)(n - j));
 }
 
 /* dst (rows, vecs vectors) = a group of bfloat16 weights, for the matrix tile. */

@@ -23,6 +23,9 @@ static const nnc_kernels FN(table) = {
     .lanes = LANES,
     .mr = MR,
     .nr = NR,
+#ifdef NNC_NARROWER
+    .narrower = NNC_NARROWER,
+#endif
     .matmul = FN(matmul),
     .matvec = FN(matvec),
     .matvec_t = FN(matvec_t),

@@ -7,6 +7,7 @@ from ._kernels cimport NNC_ALIGN, NNC_PAGE, nnc_kernels
 cdef struct Layer:
     # the layer: y = activation(x W + b)
     long inputs, outputs
+    const nnc_kernels *k    # for the product with its weights and what follows on it: see nnc_kernels_for
     int activation
     bint reads_input        # the activation's derivative is computed from z, so z is kept beside y
     bint rowwise            # the activation couples the columns of a row

@@ -13,7 +13,7 @@ cimport numpy as cnp
 
 from ._arrays cimport is_finite
 from ._kernels cimport (NNC_ALIGN, NNC_PAGE, NNC_FLOAT32, NNC_FLOAT64, NNC_READS_INPUT, NNC_SLACK, activation_info,
-                        kernels, nnc_chains)
+                        kernels, nnc_chains, nnc_kernels_for)
 
 cnp.import_array()
 
@@ -75,6 +75,7 @@ cdef class Arena:
         p.rows = rows
         for i, (inputs, outputs, activation, parameter, has_bias, dropout) in enumerate(layers):
             l = &p.layers[i]
+            l.k = nnc_kernels_for(p.k, inputs if outputs == 1 else outputs)
             l.inputs, l.outputs, l.activation, l.parameter, l.dropout = inputs, outputs, activation, parameter, dropout
             l.reads_input = activation_info(activation).reads == NNC_READS_INPUT
             l.rowwise = activation_info(activation).rowwise

@@ -17,8 +17,8 @@ from ._product cimport block_columns, times_transposed
 cdef void output_gradient(Plan *p, long first, long rows, double scale, bint wanted) noexcept nogil:
     # row_loss: OUT (rows,). The last layer's dz: OUT = scale * dL/dz, if wanted.
     cdef:
-        const nnc_kernels *k = p.k
         Layer *l = &p.layers[p.count - 1]
+        const nnc_kernels *k = l.k
         long at = first * l.row * p.size
         char *dz = l.dz + at if wanted else NULL
     k.loss[p.loss](rows, l.outputs, l.y + at, l.row, p.t + first * p.t_row * p.size, p.t_row, dz, l.row, scale,
@@ -39,7 +39,7 @@ cdef void layer_backward(Plan *p, Layer *l, Layer *below, long first, long rows,
                          char *scratch) noexcept nogil:
     # dX (m,n) = dZ (m,k) W' (k,n), n inputs and k outputs of this layer; then times f' of the layer below
     cdef:
-        const nnc_kernels *k = p.k
+        const nnc_kernels *k = below.k
         long size = p.size
         long n = l.inputs, depth = l.outputs
         long j, width, columns

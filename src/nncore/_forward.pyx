@@ -36,7 +36,7 @@ cdef void layer_forward(Plan *p, Layer *l, int activation, const char *x, long x
                         char *scratch) noexcept nogil:
     # Z (m,n) = X (m,k) W (k,n); Y = f(Z + b)
     cdef:
-        const nnc_kernels *k = p.k
+        const nnc_kernels *k = l.k
         long size = p.size, n = l.outputs
         long i, j, height, width, m, columns
         char *z = l.z + first * l.row * size

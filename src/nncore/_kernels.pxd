@@ -64,6 +64,7 @@ cdef extern from "nnc.h" nogil:
                         long row0) noexcept nogil
 
     int nnc_chains(long n)
+    const nnc_kernels *nnc_kernels_for(const nnc_kernels *k, long columns)
     uint64_t nnc_mix(uint64_t x)
     void nnc_prefetch(const void *start, long nbytes)
 

@@ -43,7 +43,7 @@ cdef void update(Plan *p, const char *x, long x_row, long batch, Sink *sink, int
 cdef void small_update(Plan *p, const char *x, long x_row, long batch, Sink *sink) noexcept nogil:
     # the gradient of the whole vector, in its order (what a kernel writes beyond a piece, the next one overwrites), and one step
     cdef:
-        const nnc_kernels *k = p.k
+        const nnc_kernels *k
         bint decays = sink.optimizer >= 0 and sink.coef[0] != 0
         int i
         long n
@@ -52,7 +52,7 @@ cdef void small_update(Plan *p, const char *x, long x_row, long batch, Sink *sin
         char *g = start
     for i in range(p.count):
         l = &p.layers[i]
-        n = l.outputs
+        k, n = l.k, l.outputs
         if n == 1:
             k.matmul(1, l.inputs, batch, l.dz, 1, l.row, x, x_row, k.nr, g, l.inputs, 1, 0)
         else:
@@ -75,7 +75,7 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
                        int thread) noexcept nogil:
     # dW (m,n) = X' (m,k) dZ (k,n): rows first..last of W, n outputs, k samples
     cdef:
-        const nnc_kernels *k = p.k
+        const nnc_kernels *k = l.k
         long size = p.size
         long n = l.outputs
         long i, j, height, width, block, a_col, b_row, b_panel, g_row
@@ -126,7 +126,7 @@ cdef void bias_update(Plan *p, Layer *l, long batch, Sink *sink, int thread) noe
     for j from 0 <= j < l.outputs by GRADIENT:
         width = l.outputs - j if l.outputs - j < GRADIENT else GRADIENT
         g = gradient_of(p, thread, l.bias + j * p.size)
-        p.k.matmul(1, width, batch, p.one, 0, 0, l.dz + j * p.size, l.row, p.k.nr, g, width, 1, 0)
+        l.k.matmul(1, width, batch, p.one, 0, 0, l.dz + j * p.size, l.row, p.k.nr, g, width, 1, 0)
         consume(p, sink, g, 0, 1, width, l.offset + l.inputs * l.outputs + j, 0, 0)
 
 
