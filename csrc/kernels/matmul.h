@@ -169,6 +169,13 @@ static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long 
         FN(column_of)(1, chains)(m, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, add);
         return;
     }
+#ifdef NNC_NARROWER
+    const long rest = n % LANES; /* a last vector that is half empty at least */
+    if (rest > 0 && rest <= LANES / 2) {
+        const long j = n -= rest;
+        (*NNC_NARROWER)->matmul(m, rest, k, a, a_row, a_col, b + j / NR * b_panel + j % NR, b_row, b_panel, c + j, c_row, chains, add);
+    }
+#endif
     /* Few rows leave accumulators free for more columns. */
     int wide = NR_VECS;
     while (wide < 8 && 2 * wide * chains * m <= NNC_ACC) wide *= 2;
