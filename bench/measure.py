@@ -4,6 +4,7 @@ disturbs all of them alike."""
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -123,8 +124,10 @@ def machine():
     model = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
         text = Path("/proc/cpuinfo").read_text()
-        lines = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")]
-        model = lines[0] if lines else model
+        said = dict(reversed([re.split(r"\s*:\s*", line, maxsplit=1) for line in text.splitlines() if ":" in line]))
+        model = said.get("model name", model)
+        if "cpu family" in said:  # a virtual machine may hide the rest of the name
+            model += f" (family {said['cpu family']}, model {said['model']})"
     return {
         "cpu": model,
         "cpus": os.cpu_count(),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import nncore as nn
+from nncore._arena import aligned
 
 
 def small(**keywords):
@@ -57,6 +58,15 @@ def test_parameters_are_one_aligned_vector(sizes, dtype):
             assert np.shares_memory(part, vector) and part.flags.c_contiguous
             assert np.array_equal(part.ravel(), np.arange(at, at + part.size))
             at += part.size
+
+
+@pytest.mark.parametrize("size", [1, 33, 1000, 100_000])
+def test_what_is_walked_together_lies_quarters_of_a_page_apart(size):
+    vector = aligned(size, "float32")
+    for quarter in (1, 2, 3):
+        other = aligned(size, "float32", vector, quarter)
+        assert (other.ctypes.data - vector.ctypes.data) % 4096 == 1024 * quarter
+        assert other.shape == (size,) and not other.any() and other.base.nbytes >= 4 * size + 512
 
 
 def test_what_is_written_into_a_view_is_in_the_network():

@@ -104,6 +104,21 @@ def test_later_changes_do_not_reach_it_but_reach_the_network():
     assert net.predict(x).tobytes() == net.predict(np.array([x, x]))[0].tobytes() != before.tobytes()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", _kernels.activations())
+def test_nothing_beside_out_is_written(isa, activation, dtype):
+    for outputs in range(2 if activation == "softmax" else 1, 36):
+        net = nn.Network([5, 9, outputs], output=activation, dtype=dtype, seed=0)
+        x, buffer = np.ones(5, dtype), np.full(outputs + 2, np.nan, dtype)
+        expected = net.predict(np.array([x, x]))[0]
+        for predict in [net.freeze(), *([net.freeze("int8")] if dtype == "float32" else [])]:
+            buffer[:] = np.nan
+            predict(x, buffer[1:-1])
+            assert np.isnan(buffer[[0, -1]]).all() and not np.isnan(buffer[1:-1]).any()
+        net.freeze()(x, buffer[1:-1])
+        assert buffer[1:-1].tobytes() == expected.tobytes()
+
+
 def test_x_may_be_out():
     net = nn.Network([40, 40], seed=0)
     x = np.linspace(-1, 1, 40, dtype=np.float32)
