@@ -96,6 +96,9 @@
 #undef ALL_PICKS
 #undef SHUFFLE
 
+/* kernels/matvec.h */
+#undef SQUARES
+
 /* kernels/maps.h */
 #undef FORWARD_ARGUMENTS
 #undef FORWARD_ELEMENTWISE

@@ -193,22 +193,3 @@ static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long 
         else FN(column_of)((int)v, chains)(m, k, a, a_row, a_col, panel, b_row, b_panel, c + j, c_row, add);
     }
 }
-
-static void FN(matvec)(long m, long k, const void *a_, long a_row, const void *b_, void *c_, long c_row) {
-    const real *a = a_, *b = b_;
-    real *c = c_;
-    for (long i = 0; i < m; i++, a += a_row) {
-        vec s[SPAN_VECS];
-        for (int v = 0; v < SPAN_VECS; v++) s[v] = v_zero();
-        long p = 0;
-        for (; p + SPAN <= k; p += SPAN)
-            for (int v = 0; v < SPAN_VECS; v++) s[v] = v_fma(v_load(a + p + v * LANES), v_load(b + p + v * LANES), s[v]);
-        for (int v = 0; v < SPAN_VECS && p < k; v++, p += LANES) {
-            const int rest = k - p < LANES ? (int)(k - p) : LANES;
-            const vec x = rest < LANES ? v_load_n(a + p, rest) : v_load(a + p);
-            const vec w = rest < LANES ? v_load_n(b + p, rest) : v_load(b + p);
-            s[v] = v_fma(x, w, s[v]);
-        }
-        c[i * c_row] = FN(fold)(s);
-    }
-}

@@ -124,14 +124,7 @@ static const nnc_row_tile FN(row_small)[NNC_ROW_VECS][2] = {
 /* All lanes the one output: as FN(matvec). w (k). */
 INLINE vec FN(row_dot)(long k, const real *x, const real *w) {
     vec s[SPAN_VECS];
-    for (int v = 0; v < SPAN_VECS; v++) s[v] = v_zero();
-    long p = 0;
-    for (; p + SPAN <= k; p += SPAN)
-        for (int v = 0; v < SPAN_VECS; v++) s[v] = v_fma(v_load(x + p + v * LANES), v_load(w + p + v * LANES), s[v]);
-    for (int v = 0; v < SPAN_VECS && p < k; v++, p += LANES) {
-        const vec a = FN(get)(x + p, k - p), b = FN(get)(w + p, k - p);
-        s[v] = v_fma(a, b, s[v]);
-    }
+    FN(dot_chains)(k, x, w, s);
     return FN(fold_all)(s);
 }
 

@@ -9,6 +9,7 @@
 #include "../ops/optimizers.h"
 #include "matmul.h"
 #include "pack.h"
+#include "matvec.h"
 #include "maps.h"
 #include "steps.h"
 #include "row.h"

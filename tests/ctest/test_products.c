@@ -194,9 +194,9 @@ static void test_ones(const nnc_kernels *kernels) {
 /* ---- matvec ---------------------------------------------------------------------------------------------------------------------- */
 
 static void test_matvec(const nnc_kernels *kernels) {
-    for (int im = 0; im < COUNT(ms); im++)
+    for (int im = 0; im <= COUNT(ms); im++)
         for (long k = 0; k < 140; k += k < 70 ? 1 : 13) {
-            const long m = ms[im], strides[] = {1, 9};
+            const long m = im < COUNT(ms) ? ms[im] : 37, strides[] = {1, 9}; /* 37: two blocks of rows with any vectors */
             fill(a0, m * k, (uint64_t)(m * 1000 + k));
             fill(b0, k, (uint64_t)k);
             if (size == 4) matvec_float(m, k);
