@@ -8,8 +8,7 @@ INLINE void FN(dot_chains)(long k, const real *a, const real *b, vec *s) {
     EACH_SPAN(k, p, n, v, s[v] = v_fma(FN(get)(a + p, n), FN(get)(b + p, n), s[v]));
 }
 
-/* Two vectors of sums made one: half the numbers of a with half of b's, plus the others. Of whole squares of 16 bytes the first
- * half and the second, or every other one; within squares likewise. */
+/* Squares of 16 bytes, picked from two vectors as pairs of 8 bytes: a's first, then b's. */
 typedef int64_t FN(pairs) __attribute__((vector_size(VBYTES), may_alias));
 #if defined(__clang__) || __GNUC__ >= 12
 #define SQUARES(a, b, ...) (vec) __builtin_shufflevector((FN(pairs))(a), (FN(pairs))(b), __VA_ARGS__)
@@ -17,7 +16,8 @@ typedef int64_t FN(pairs) __attribute__((vector_size(VBYTES), may_alias));
 #define SQUARES(a, b, ...) (vec) __builtin_shuffle((FN(pairs))(a), (FN(pairs))(b), (FN(pairs)){__VA_ARGS__})
 #endif
 
-/* The LANES vectors of t folded as fold_all folds one: the sum of t[r] in lane r. */
+/* The LANES vectors of t folded as fold_all folds one: the sum of t[r] in lane r. At each turn two vectors become one, which holds
+ * the halves of both, added. */
 INLINE vec FN(fold_each)(const vec *t) {
     vec u[QUAD];
     UNROLL for (int i = 0; i < QUAD; i++) { /* square q of u[i] is what t[q * QUAD + i] comes to */

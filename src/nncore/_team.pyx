@@ -77,6 +77,7 @@ cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
         long step, at = j.start, rows, first, count, seen = 0
         double loss_sum = 0, batch_loss = 0, scale
         double carry[8]
+        double before[8]
         double coef[8]
         Sink sink = j.sink
         uint64_t key
@@ -88,6 +89,9 @@ cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
         scale = j.factor / rows if j.by_rows else j.factor
         key = nnc_mix(j.dropout_key + <uint64_t>(j.step + step)) | 1 if j.dropout_key != 0 else 0
         part(rows, index, size, &first, &count)
+        memcpy(before, carry, sizeof(carry))
+        if j.optimizer >= 0:  # so early that nobody waits for its divisions
+            optimizer_prepare(j.optimizer, j.hyper, carry, coef)
         gather(j, at, first, count)
         forward(p, p.x + first * p.x_row * p.size, p.x_row, first, count, p.linked, key, index)
         output_gradient(p, first, count, scale, True)
@@ -95,11 +99,10 @@ cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
         barrier(team)
         batch_loss = sum_of_rows(p, rows)
         if not isfinite(batch_loss):
+            memcpy(carry, before, sizeof(carry))
             failed = True
             break
-        if j.optimizer >= 0:
-            optimizer_prepare(j.optimizer, j.hyper, carry, coef)
-            sink.coef = coef
+        sink.coef = coef
         update(p, p.x, p.x_row, rows, &sink, index, size)
         loss_sum += batch_loss
         batch_loss *= scale
