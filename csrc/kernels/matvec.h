@@ -49,11 +49,16 @@ static void FN(matvec)(long m, long k, const void *a_, long a_row, const void *b
     long i = 0;
     for (; i + LANES <= m; i += LANES) {
         vec t[LANES];
-        for (int r = 0; r < LANES; r++, a += a_row) {
-            FN(dot_chains)(k, a, b, s);
-            for (int half = SPAN_VECS / 2; half >= 1; half /= 2)
-                for (int v = 0; v < half; v++) s[v] = s[v] + s[v + half];
-            t[r] = s[0];
+        if (k <= LANES) { /* the other chains stay at +0, which turns a -0 into +0 and no more */
+            const vec w = FN(get)(b, k);
+            for (int r = 0; r < LANES; r++, a += a_row) t[r] = v_fma(FN(get)(a, k), w, v_zero()) + v_zero();
+        } else {
+            for (int r = 0; r < LANES; r++, a += a_row) {
+                FN(dot_chains)(k, a, b, s);
+                for (int half = SPAN_VECS / 2; half >= 1; half /= 2)
+                    for (int v = 0; v < half; v++) s[v] = s[v] + s[v + half];
+                t[r] = s[0];
+            }
         }
         const vec sums = FN(fold_each)(t);
         if (c_row == 1) v_store(c + i, sums);
