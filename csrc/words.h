@@ -50,7 +50,6 @@
 #define MANTISSA 23              /* stored mantissa bits */
 #define EXPONENT_BIAS 127
 #define REAL_MAX FLT_MAX
-#define REAL_MAX_BITS 0x7F7FFFFF
 #define REAL_MIN_NORMAL FLT_MIN
 #define ROUNDER 12582912.0f      /* 1.5 * 2^23: adding it rounds |x| < 2^22 to an integer, left in the low bits */
 #else
@@ -60,7 +59,6 @@
 #define MANTISSA 52
 #define EXPONENT_BIAS 1023
 #define REAL_MAX DBL_MAX
-#define REAL_MAX_BITS 0x7FEFFFFFFFFFFFFF
 #define REAL_MIN_NORMAL DBL_MIN
 #define ROUNDER 6755399441055744.0 /* 1.5 * 2^52 */
 #endif

@@ -28,7 +28,6 @@
 #undef MANTISSA
 #undef EXPONENT_BIAS
 #undef REAL_MAX
-#undef REAL_MAX_BITS
 #undef REAL_MIN_NORMAL
 #undef ROUNDER
 #undef LANES

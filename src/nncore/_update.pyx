@@ -126,7 +126,7 @@ cdef void bias_update(Plan *p, Layer *l, long batch, Sink *sink, int thread) noe
     for j from 0 <= j < l.outputs by GRADIENT:
         width = l.outputs - j if l.outputs - j < GRADIENT else GRADIENT
         g = gradient_of(p, thread, l.bias + j * p.size)
-        l.k.matmul(1, width, batch, p.one, 0, 0, l.dz + j * p.size, l.row, p.k.nr, g, width, 1, 0)
+        l.k.matmul(1, width, batch, p.one, 0, 0, l.dz + j * p.size, l.row, l.k.nr, g, width, 1, 0)
         consume(p, sink, g, 0, 1, width, l.offset + l.inputs * l.outputs + j, 0, 0)
 
 
