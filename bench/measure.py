@@ -87,6 +87,8 @@ def measure(workload, names, threads, rounds, seconds, say=print):
         else:
             versions.update(rival.about["versions"])
             crew.append(rival)
+    if not crew:
+        raise SystemExit(f"{workload.key}: none of {', '.join(names)} can take part; is nncore installed here?")
     try:
         for turn in range(rounds):
             for rival in crew[turn % len(crew) :] + crew[: turn % len(crew)]:

@@ -1,6 +1,6 @@
 """The order of the house: who may include or import whom, read from the files' own lines.
 
-C lists -> tiles -> instruction sets -> table -> _kernels -> _product -> _forward, _backward, _update (never each other) ->
+C lists -> tiles -> instruction sets -> table -> _kernels -> _product, _share -> _forward, _backward, _update (never each other) ->
 _team, _plan -> _engine, _predictor -> network -> __init__. A file may use what stands below it and nothing beside or above it.
 """
 
@@ -30,7 +30,7 @@ FLOORS = [
     {"targets"},
     {"checks"},
     {"_arena", "initializers", "optimizers", "progress", "metrics", "parameter_names", "drawing", "core_text"},
-    {"_product", "_plan"},
+    {"_product", "_plan", "_share"},
     {"_forward", "_backward", "_update", "layers", "gradients", "datasets"},
     {"_pace", "_team", "_jacobian", "shape"},
     {"_engine"},

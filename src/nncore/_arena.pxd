@@ -7,6 +7,8 @@ from ._kernels cimport NNC_ALIGN, NNC_PAGE, nnc_kernels
 cdef struct Layer:
     # the layer: y = activation(x W + b)
     long inputs, outputs
+    long column             # 0, or where a layer of some of its columns begins: _share
+    long weight_row         # row stride of weight, in elements: outputs of the whole layer
     const nnc_kernels *k    # for the product with its weights and what follows on it: see nnc_kernels_for
     int activation
     bint reads_input        # the activation's derivative is computed from z, so z is kept beside y

@@ -78,6 +78,7 @@ cdef class Arena:
             l.k = nnc_kernels_for(p.k, inputs if outputs == 1 else outputs)
             l.inputs, l.outputs, l.activation, l.parameter, l.dropout = inputs, outputs, activation, parameter, dropout
             l.reads_input = activation_info(activation).reads == NNC_READS_INPUT
+            l.column, l.weight_row = 0, outputs
             l.rowwise = activation_info(activation).rowwise
             l.chains = nnc_chains(l.outputs)
             l.row = padded(l.outputs, p.size)

@@ -1,4 +1,5 @@
 from ._arena cimport Plan
+from ._share cimport Share
 
-cdef void backward(Plan *p, long first, long rows, unsigned long long dropout_key, int thread) noexcept nogil
-cdef void output_gradient(Plan *p, long first, long rows, double scale, bint wanted) noexcept nogil
+cdef void backward(Plan *p, Share *s, unsigned long long dropout_key) noexcept nogil
+cdef void output_gradient(Plan *p, Share *s, double scale, bint wanted) noexcept nogil

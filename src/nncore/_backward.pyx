@@ -3,7 +3,7 @@
     dX = dZ W'        dZ below = dX * f'(below)
 
 Design:
-a) A thread takes its rows through all layers, as in the forward loop.
+a) A thread takes its rows, or its columns of large layers, as in the forward loop.
 b) W' is packed block by block, transposed: the tile then reads it without a stride, vectors along the inputs. For one row
    _product leaves the copy out where it can.
 c) The derivative is applied to a block while it is in cache. A loss with a link (softmax with cross entropy) gives dz at once.
@@ -12,47 +12,61 @@ c) The derivative is applied to a block while it is in cache. A loss with a link
 from ._arena cimport Layer, Plan, scratch_of
 from ._kernels cimport nnc_kernels, nnc_mix
 from ._product cimport block_columns, times_transposed
+from ._share cimport Share, share_out
 
 
-cdef void output_gradient(Plan *p, long first, long rows, double scale, bint wanted) noexcept nogil:
-    # row_loss: OUT (rows,). The last layer's dz: OUT = scale * dL/dz, if wanted.
+cdef void output_gradient(Plan *p, Share *s, double scale, bint wanted) noexcept nogil:
+    # row_loss: OUT (rows,), of this thread's rows. The last layer's dz: OUT = scale * dL/dz, if wanted.
     cdef:
         Layer *l = &p.layers[p.count - 1]
         const nnc_kernels *k = l.k
-        long at = first * l.row * p.size
-        char *dz = l.dz + at if wanted else NULL
+        long first, rows, at
+        char *dz = NULL
+    if s.size > 1:
+        share_out(s, l, 0, True, NULL)
+    first, rows, at = s.at, s.count, s.at * l.row * p.size
+    if wanted:
+        dz = l.dz + at
     k.loss[p.loss](rows, l.outputs, l.y + at, l.row, p.t + first * p.t_row * p.size, p.t_row, dz, l.row, scale,
                    p.row_loss + first)
     if wanted and not p.linked:
         k.backward[l.activation](rows, l.outputs, dz, l.row, (l.z if l.reads_input else l.y) + at, l.row, l.parameter)
 
 
-cdef void backward(Plan *p, long first, long rows, unsigned long long dropout_key, int thread) noexcept nogil:
-    # layers[i].dz: OUT for all layers but the last, whose dz is IN
-    cdef int i
+cdef void backward(Plan *p, Share *s, unsigned long long dropout_key) noexcept nogil:
+    # layers[i].dz: OUT for all layers but the last, whose dz is IN; this thread's share
+    cdef:
+        int i
+        bint masked
+        Layer some
+        Layer *below
     for i in range(p.count - 1, 0, -1):
-        layer_backward(p, &p.layers[i], &p.layers[i - 1], first, rows,
-                       nnc_mix(dropout_key + i - 1) if dropout_key != 0 else 0, scratch_of(p, thread))
+        below = &p.layers[i - 1]
+        masked = dropout_key != 0 and below.dropout > 0  # dropout looks at whole rows
+        if s.size > 1:
+            below = share_out(s, below, p.layers[i].outputs, masked, &some)
+        layer_backward(p, &p.layers[i], below, s.at, s.count, nnc_mix(dropout_key + i - 1) if masked else 0, scratch_of(p, s.thread))
 
 
 cdef void layer_backward(Plan *p, Layer *l, Layer *below, long first, long rows, unsigned long long key,
                          char *scratch) noexcept nogil:
-    # dX (m,n) = dZ (m,k) W' (k,n), n inputs and k outputs of this layer; then times f' of the layer below
+    # dX (m,n) = dZ (m,k) W' (k,n), n inputs and k outputs of this layer; then times f' of the layer below. key: of the dropout
+    # there, or 0
     cdef:
         const nnc_kernels *k = below.k
         long size = p.size
-        long n = l.inputs, depth = l.outputs
+        long n = below.outputs, depth = l.outputs
         long j, width, columns
-        bint masked = key != 0 and below.dropout > 0
         const char *dz = l.dz + first * l.row * size
         char *dx = below.dz + first * below.row * size
         const char *saved = (below.z if below.reads_input else below.y) + first * below.row * size
     width = block_columns(k, n, depth)
     for j from 0 <= j < n by width:
         columns = n - j if n - j < width else width
-        times_transposed(k, rows, columns, depth, dz, l.row, l.weight + j * depth * size, depth, dx + j * size, below.row, scratch)
-        if not masked:
+        times_transposed(k, rows, columns, depth, dz, l.row, l.weight + (below.column + j) * depth * size, depth, dx + j * size,
+                         below.row, scratch)
+        if key == 0:
             k.backward[below.activation](rows, columns, dx + j * size, below.row, saved + j * size, below.row, below.parameter)
-    if masked:  # dropout's mask counts columns from the row's start
+    if key != 0:  # dropout's mask counts columns from the row's start
         k.dropout(rows, n, dx, below.row, dx, below.row, below.dropout, key, first)
         k.backward[below.activation](rows, n, dx, below.row, saved, below.row, below.parameter)

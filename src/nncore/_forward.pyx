@@ -1,7 +1,8 @@
 """The forward loop: Y = f(X W + b), layer by layer, for some rows of a batch.
 
 Design:
-a) A thread takes its rows through all layers, so there is nothing to wait for between them.
+a) A thread takes its rows through the layers, so that there is nothing to wait for between them, or its columns of large ones:
+   _share says which.
 b) Bias and activation are applied to a block while it is in cache, straight after its product.
 c) How the product is cut is _product's; which way is taken never changes a bit (matmul in nnc.h).
 """
@@ -9,27 +10,31 @@ c) How the product is cut is _product's; which way is taken never changes a bit 
 from ._arena cimport Layer, Plan, scratch_of
 from ._kernels cimport NNC_identity, nnc_kernels, nnc_mix
 from ._product cimport cut, times
+from ._share cimport Share, share_out
 
 
-cdef void forward(Plan *p, const char *x, long x_row, long first, long rows, bint linked, unsigned long long dropout_key,
-                  int thread) noexcept nogil:
-    # x: IN (rows, inputs), row `first` of the batch on. layers[i].z, .y, .out: OUT, rows first..first+rows.
+cdef void forward(Plan *p, const char *x, long x_row, Share *s, bint linked, unsigned long long dropout_key) noexcept nogil:
+    # x: IN (s.rows, inputs). layers[i].z, .y, .out: OUT, this thread's share of rows s.first..s.first+s.rows.
     # linked: leave the last layer at z + b, for a loss that contains its activation.
     # dropout_key: 0 outside of training.
     cdef:
         int i
         int activation
+        long base = s.first  # the row of the workspace that x begins with
+        Layer some
         Layer *l
     for i in range(p.count):
         l = &p.layers[i]
         activation = NNC_identity if linked and i == p.count - 1 else l.activation
-        layer_forward(p, l, activation, x, x_row, first, rows, scratch_of(p, thread))
-        x = l.y + first * l.row * p.size
-        x_row = l.row
+        if s.size > 1:  # dropout and a rowwise activation look at whole rows
+            l = share_out(s, l, l.inputs, l.dropout > 0 or l.rowwise and activation == l.activation, &some)
+        layer_forward(p, l, activation, x + (s.at - base) * x_row * p.size, x_row, s.at, s.count, scratch_of(p, s.thread))
+        l = &p.layers[i]
+        x, x_row, base = l.y, l.row, 0
         if l.dropout > 0 and dropout_key != 0:
-            p.k.dropout(rows, l.outputs, x, x_row, l.out + first * l.row * p.size, l.row, l.dropout,
-                        nnc_mix(dropout_key + i), first)
-            x = l.out + first * l.row * p.size
+            p.k.dropout(s.count, l.outputs, l.y + s.at * l.row * p.size, l.row, l.out + s.at * l.row * p.size, l.row, l.dropout,
+                        nnc_mix(dropout_key + i), s.at)
+            x = l.out
 
 
 cdef void layer_forward(Plan *p, Layer *l, int activation, const char *x, long x_row, long first, long rows,
@@ -43,16 +48,16 @@ cdef void layer_forward(Plan *p, Layer *l, int activation, const char *x, long x
         char *y = l.y + first * l.row * size
     if activation == NNC_identity:  # also where a linked loss wants z: it is read from y's place
         z = y
-    if n == 1:
+    if l.weight_row == 1:
         k.matvec(rows, l.inputs, x, x_row, l.weight, z, l.row)
         k.forward[activation](rows, 1, z, l.row, l.bias, y, l.row, l.parameter)
         return
-    cut(k, rows, n, l.inputs, &height, &width)
+    cut(k, rows, n, l.inputs, l.weight_row, &height, &width)
     for i from 0 <= i < rows by height:
         m = rows - i if rows - i < height else height
         for j from 0 <= j < n by width:
             columns = n - j if n - j < width else width
-            times(k, m, columns, l.inputs, x + i * x_row * size, x_row, l.weight + j * size, n,
+            times(k, m, columns, l.inputs, x + i * x_row * size, x_row, l.weight + j * size, l.weight_row,
                   z + (i * l.row + j) * size, l.row, l.chains, scratch)
             if columns == n or not l.rowwise:
                 k.forward[activation](m, columns, z + (i * l.row + j) * size, l.row,

@@ -24,6 +24,7 @@ from ._forward cimport forward
 from ._kernels cimport (NNC_ALIGN, NNC_FLOAT32, NNC_FLOAT64, NNC_identity, default_threads, kernels, nnc_kernels,
                         nnc_team, parallel, team_size)
 from ._product cimport times, times_transposed
+from ._share cimport Share, alone
 
 cnp.import_array()
 
@@ -144,11 +145,12 @@ cdef void pull(Task *task, long at, long first, long samples, int thread) noexce
         long i
         char *dz = l.dz + first * l.row * size
         char *dx = task.buffers + 2 * thread * task.buffer_bytes
+        Share share = alone(first, samples, thread)
     for i in range(samples):
         memcpy(dz + i * l.row * size, task.weights + (at + i) * task.weights_row * size, p.outputs * size)
     p.k.backward[l.activation](samples, l.outputs, dz, l.row, (l.z if l.reads_input else l.y) + first * l.row * size,
                                l.row, l.parameter)
-    backward(p, first, samples, 0, thread)
+    backward(p, &share, 0)
     l = &p.layers[0]
     back_through(p, l, samples, l.dz + first * l.row * size, l.row, dx, x_row, thread)
     for i in range(samples):
@@ -161,12 +163,14 @@ cdef void some_samples(Task *task, int index, int size) noexcept nogil:
         Plan *p = task.p
         long at = task.samples * index // size, end = task.samples * (index + 1) // size
         long samples, most = ROOM, first = ROOM * index
+        Share share
     if task.weights == NULL:
         most = ROWS // task.directions
         most = 1 if most < 1 else ROOM if most > ROOM else most
     while at < end:
         samples = end - at if end - at < most else most
-        forward(p, task.X + at * task.X_row * p.size, task.X_row, first, samples, False, 0, index)
+        share = alone(first, samples, index)
+        forward(p, task.X + at * task.X_row * p.size, task.X_row, &share, False, 0)
         if task.weights != NULL:
             pull(task, at, first, samples, index)
         elif task.ahead:

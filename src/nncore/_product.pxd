@@ -19,10 +19,10 @@ cdef inline long block_columns(const nnc_kernels *k, long n, long depth) noexcep
     return n if (n + k.nr) * height <= PACKED else PACKED // height // k.nr * k.nr
 
 
-cdef inline void cut(const nnc_kernels *k, long rows, long n, long depth, long *height, long *width) noexcept nogil:
+cdef inline void cut(const nnc_kernels *k, long rows, long n, long depth, long w_row, long *height, long *width) noexcept nogil:
     # the block (height, width) of Z (rows, n) = X W that is best finished, epilogue and all, before the next is begun
     height[0], width[0] = rows, n
-    if packs(k, rows, n, depth, n):
+    if packs(k, rows, n, depth, w_row):
         width[0] = block_columns(k, n, depth)
     elif rows * n > Z_BLOCK and n * depth * k.itemsize <= L1:
         height[0] = Z_BLOCK // n // k.mr * k.mr

@@ -1,8 +1,8 @@
 """The program that every thread of a team runs: a stretch of training steps, or its share of predictions.
 
 Design:
-a) In a step each thread takes rows of the batch through forward, loss and backward, then rows of every weight through update, with
-   two barriers. The loss's sum and the step's coefficients are computed by every thread alike, which is cheaper than a third
+a) In a step each thread takes its share of the batch through forward, loss and backward, then rows of every weight through update,
+   with two barriers, and more where layers are cut by columns (_share). The loss's sum and the step's coefficients are computed by every thread alike, which is cheaper than a third
    barrier and gives the same bits.
 b) A loss that is not finite stops before the update, so the weights are those of the last finished step.
 """
@@ -13,16 +13,11 @@ from libc.string cimport memcpy, memset
 from ._backward cimport backward, output_gradient
 from ._forward cimport forward
 from ._kernels cimport barrier, nnc_mix, nnc_prefetch, optimizer_prepare, team_size
+from ._share cimport Share, alone, among, part
 from ._update cimport update
 
 cdef enum:
     AHEAD = 8  # rows that the gathering of a batch looks ahead
-
-
-cdef inline void part(long rows, int index, int size, long *first, long *count) noexcept nogil:
-    # which of `rows` thread `index` of `size` takes
-    first[0] = rows * index // size
-    count[0] = rows * (index + 1) // size - first[0]
 
 
 cdef inline void copy_row(char *to, const char *source, long nbytes) noexcept nogil:
@@ -80,6 +75,7 @@ cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
         double before[8]
         double coef[8]
         Sink sink = j.sink
+        Share share
         uint64_t key
         bint failed = False
     memcpy(carry, j.carry, sizeof(carry))
@@ -93,9 +89,10 @@ cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
         if j.optimizer >= 0:  # so early that nobody waits for its divisions
             optimizer_prepare(j.optimizer, j.hyper, carry, coef)
         gather(j, at, first, count)
-        forward(p, p.x + first * p.x_row * p.size, p.x_row, first, count, p.linked, key, index)
-        output_gradient(p, first, count, scale, True)
-        backward(p, first, count, key, index)
+        share = among(0, rows, index, size, team)
+        forward(p, p.x, p.x_row, &share, p.linked, key)
+        output_gradient(p, &share, scale, True)
+        backward(p, &share, key)
         barrier(team)
         batch_loss = sum_of_rows(p, rows)
         if not isfinite(batch_loss):
@@ -127,19 +124,20 @@ cdef void predict_team(void *context, int index, nnc_team *team) noexcept nogil:
         long room = p.rows // size, base = room * index
         long at, end, rows, i, y_row
         long count
-        double total = 0
         const char *y
+        Share share
     part(j.samples, index, size, &at, &count)
     end = at + count
     while at < end:
         rows = end - at if end - at < room else room
+        share = alone(base, rows, index)
         if j.T != NULL or j.labels != NULL:
             gather(j, at - base, base, rows)
-            forward(p, p.x + base * p.x_row * p.size, p.x_row, base, rows, p.linked, 0, index)
-            output_gradient(p, base, rows, 0, False)
+            forward(p, p.x + base * p.x_row * p.size, p.x_row, &share, p.linked, 0)
+            output_gradient(p, &share, 0, False)
             memcpy(<double *>j.Y + at, p.row_loss + base, rows * sizeof(double))
         else:
-            forward(p, j.X + at * j.X_row * p.size, j.X_row, base, rows, False, 0, index)
+            forward(p, j.X + at * j.X_row * p.size, j.X_row, &share, False, 0)
             y_row = p.layers[p.count - 1].row
             y = p.layers[p.count - 1].y + base * y_row * p.size
             if y_row == p.outputs and y_row == j.Y_row:

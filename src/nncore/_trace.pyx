@@ -17,6 +17,7 @@ from ._backward cimport backward, output_gradient
 from ._forward cimport forward
 from ._kernels cimport NNC_ALIGN, NNC_MEAN, NNC_SLACK, NNC_SUM, NNC_identity, loss_info
 from ._product cimport times_transposed
+from ._share cimport Share, alone
 from ._update cimport Sink, update
 
 cnp.import_array()
@@ -71,6 +72,7 @@ cdef class Recorder(Arena):
             Plan *p = &self.plan
             Layer *l
             Sink sink
+            Share share = alone(0, p.rows, 0)
             long i, rows = p.rows, dx_row = p.x_row if p.inputs > 1 else NNC_ALIGN // p.size
             double factor, scale, total = 0
             bint linked
@@ -84,7 +86,7 @@ cdef class Recorder(Arena):
         for i in range(rows):
             memcpy(p.x + i * p.x_row * p.size, <char *>cnp.PyArray_DATA(X) + i * p.inputs * p.size, p.inputs * p.size)
             memcpy(p.t + i * p.t_row * p.size, <char *>cnp.PyArray_DATA(T) + i * p.outputs * p.size, p.outputs * p.size)
-        forward(p, p.x, p.x_row, 0, rows, False, 0, 0)
+        forward(p, p.x, p.x_row, &share, False, 0)
         zs, ys, dzs = [], [], []
         for i in range(p.count):
             l = &p.layers[i]
@@ -94,12 +96,12 @@ cdef class Recorder(Arena):
         l = &p.layers[p.count - 1]
         if linked:  # such a loss reads z, from y's place
             memcpy(l.y, l.z, rows * l.row * p.size)
-        output_gradient(p, 0, rows, scale, True)
+        output_gradient(p, &share, scale, True)
         losses = np.empty(rows)
         for i in range(rows):
             losses[i] = p.row_loss[i] * factor
             total += p.row_loss[i]
-        backward(p, 0, rows, 0, 0)
+        backward(p, &share, 0)
         for i in range(p.count):
             l = &p.layers[i]
             dzs.append(self.copy_of(l.dz, l.outputs, l.row))
