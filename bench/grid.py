@@ -193,7 +193,9 @@ def section(name, record):
     for part in ("forward", "step"):
         shares = [c[f"{part} flops"] / c[part] / record["peak"] for c in wide]
         if shares:
-            lines.append(f"- {part} at width 1024, batch 256 and more: {min(shares):.0%} to {max(shares):.0%} of the peak")
+            lines.append(
+                f"- {part} at width 1024, batch 256 and more: {min(shares):.0%} to {max(shares):.0%} of the peak"
+            )
     words = complaints(cells)
     lines += [
         f"- {len(words)} findings of {2 * len(cells)} times:"

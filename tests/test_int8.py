@@ -47,7 +47,11 @@ def twin(net, x):
 def same(a, b):
     """The same bits, any nan being as good as another."""
     a, b = np.asarray(a), np.asarray(b)
-    return a.dtype == b.dtype and (np.isnan(a) == np.isnan(b)).all() and a[~np.isnan(a)].tobytes() == b[~np.isnan(b)].tobytes()
+    return (
+        a.dtype == b.dtype
+        and (np.isnan(a) == np.isnan(b)).all()
+        and a[~np.isnan(a)].tobytes() == b[~np.isnan(b)].tobytes()
+    )
 
 
 SHAPES = [[1, 33], [2, 34], [3, 64], [5, 61], [31, 97, 41], [64, 128, 64], [67, 257, 131, 37], [100, 33, 33], [784, 256, 40],

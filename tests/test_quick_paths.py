@@ -97,7 +97,8 @@ def test_a_prediction_is_the_same_prediction(dtype):
     assert wide[0, :2].tobytes() == want[0].tobytes() and not wide[:, 2:].any() and not wide[1:].any()
 
 
-@pytest.mark.parametrize("sizes", [[3, 5, 2], [90, 131, 1, 4], [130, 300, 257]])  # the last read their weights row by row
+# the last one's weights are read row by row
+@pytest.mark.parametrize("sizes", [[3, 5, 2], [90, 131, 1, 4], [130, 300, 257]])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_one_row_is_one_sample(sizes, dtype):
     net = nn.Network(sizes, hidden="tanh", seed=5, dtype=dtype)

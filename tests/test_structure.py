@@ -1,7 +1,8 @@
 """The order of the house: who may include or import whom, read from the files' own lines.
 
-C lists -> tiles -> instruction sets -> table -> _kernels -> _product, _share -> _forward, _backward, _update (never each other) ->
-_team, _plan -> _engine, _predictor -> network -> __init__. A file may use what stands below it and nothing beside or above it.
+C lists -> tiles -> instruction sets -> table -> _kernels -> _product, _share -> _forward, _backward, _update (never each
+other) -> _team, _plan -> _engine, _predictor -> network -> __init__. A file may use what stands below it and nothing beside
+or above it.
 """
 
 from __future__ import annotations
@@ -155,7 +156,9 @@ def test_no_tile_and_no_list_names_an_instruction_set():
 # ---- files -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [p for p in _sources() if p.suffix == ".py"], ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    "path", [p for p in _sources() if p.suffix == ".py"], ids=lambda path: str(path.relative_to(PACKAGE))
+)
 def test_every_module_says_what_it_is(path):
     tree = ast.parse(path.read_text("utf-8"))
     assert ast.get_docstring(tree), path.name

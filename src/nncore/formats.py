@@ -286,12 +286,16 @@ def _places(header: dict[str, Any], size: int, path: str) -> dict[str, int]:
         if name != "__metadata__":
             pair = offsets[name] = entry.get("data_offsets")
             if not (isinstance(pair, list) and [type(number) for number in pair] == [int, int]):
-                raise FormatError(f"{wrong}: data_offsets of tensor {name} must be two numbers, got {checks.short(pair)}")
+                raise FormatError(
+                    f"{wrong}: data_offsets of tensor {name} must be two numbers, got {checks.short(pair)}"
+                )
     at = 0
     for name, pair in sorted(offsets.items(), key=lambda item: item[1]):
         end = at + math.prod(header[name]["shape"]) * int(header[name]["dtype"][1:]) // 8
         if pair != [at, end]:
-            raise FormatError(f"{wrong}: tensor {name} must be bytes {at} to {end}, data_offsets are {checks.short(pair)}")
+            raise FormatError(
+                f"{wrong}: tensor {name} must be bytes {at} to {end}, data_offsets are {checks.short(pair)}"
+            )
         at = end
     if at != size:
         raise FormatError(f"{wrong}: it has {size} bytes for tensors of {at}")
