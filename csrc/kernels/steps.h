@@ -68,8 +68,8 @@ INLINE int FN(update_some)(const int N, long n, const vec *c, const real *g, rea
         if (slots > 1) strange |= (ivec)(new1[i] - new1[i]);
     }
     const int trouble = __builtin_expect(FN(any)(strange), 0);
-    if (trouble) UNROLL for (int i = 0; i < N; i++)
-            new[i] = v_select((ivec)((new[i] - new[i]) + (new1[i] - new1[i]) == v_zero()), new[i], old[i]);
+    if (trouble) UNROLL for (int i = 0; i < N; i++) /* 0 x, not x - x, which would be kept for here */
+            new[i] = v_select((ivec)(v_zero() * new[i] + v_zero() * new1[i] == v_zero()), new[i], old[i]);
     UNROLL for (int i = 0; i < N; i++) {
         const long at = i * LANES;
         FN(put)(p + at, new[i], n, 1);
