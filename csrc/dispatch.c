@@ -8,28 +8,42 @@
 #define HAS_AVX512                                                                                                     \
     (HAS_AVX2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&                           \
      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
-#define HAS_DOT __builtin_cpu_supports("avx512vnni")
+#define HAS_AVX512_DOT __builtin_cpu_supports("avx512vnni")
 #else
 #define HAS_AVX2 0
 #define HAS_AVX512 0
+#define HAS_AVX512_DOT 0
+#endif
+#ifndef HAS_AVX2_DOT
+#if NNC_X86 && NNC_KNOWS_AVX_VNNI
+#include <cpuid.h>
+static int has_avx_vnni(void) { /* a name that not every __builtin_cpu_supports knows */
+    unsigned a, b, c, d;
+    return HAS_AVX2 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+#define HAS_AVX2_DOT has_avx_vnni()
+#else
+#define HAS_AVX2_DOT 0
+#endif
 #endif
 #if NNC_ARM64 && defined(__linux__)
 #include <sys/auxv.h>
-#define HAS_DOT (getauxval(AT_HWCAP) >> 20 & 1) /* HWCAP_ASIMDDP */
+#define HAS_NEON_DOT (getauxval(AT_HWCAP) >> 20 & 1) /* HWCAP_ASIMDDP */
 #elif NNC_ARM64 && defined(__APPLE__)
-#define HAS_DOT 1 /* every Mac with ARM has it */
-#elif !NNC_X86
-#define HAS_DOT 0
+#define HAS_NEON_DOT 1 /* every Mac with ARM has it */
+#else
+#define HAS_NEON_DOT 0
 #endif
 
-/* name, does this CPU have it; best first */
-#define ISA_LIST(X) X(avx512, HAS_AVX512) X(avx2, HAS_AVX2) X(neon, 1) X(generic, 1)
+/* name, does this CPU have it, and what the quick way to a dot product takes; best first */
+#define ISA_LIST(X)                                                                                                    \
+    X(avx512, HAS_AVX512, HAS_AVX512_DOT) X(avx2, HAS_AVX2, HAS_AVX2_DOT) X(neon, 1, HAS_NEON_DOT) X(generic, 1, 0)
 
-#define ROW_DECLARE(name, has) extern const nnc_kernels *const nnc_tables_##name[NNC_DTYPES];
+#define ROW_DECLARE(name, ...) extern const nnc_kernels *const nnc_tables_##name[NNC_DTYPES];
 ISA_LIST(ROW_DECLARE)
-#define ROW_NAME(name, has) #name,
+#define ROW_NAME(name, ...) #name,
 const char *const nnc_isa_names[NNC_ISAS] = {ISA_LIST(ROW_NAME)};
-#define ROW_TABLE(name, has) nnc_tables_##name,
+#define ROW_TABLE(name, ...) nnc_tables_##name,
 static const nnc_kernels *const *const tables[NNC_ISAS] = {ISA_LIST(ROW_TABLE)};
 
 static atomic_int selected = -1; /* read by any thread at any time */
@@ -39,16 +53,19 @@ int nnc_isa_available(int isa) {
 #if NNC_X86
     __builtin_cpu_init();
 #endif
-#define ROW_HAS(name, has) (has) != 0,
+#define ROW_HAS(name, has, dot) (has) != 0,
     const int has[NNC_ISAS] = {ISA_LIST(ROW_HAS)};
     return has[isa];
 }
 
-int nnc_quick_dot(void) {
+int nnc_quick_dot(const nnc_kernels *k) {
 #if NNC_X86
     __builtin_cpu_init();
 #endif
-    return HAS_DOT != 0;
+#define ROW_DOT(name, has, dot)                                                                                        \
+    if (strcmp(k->isa, #name) == 0) return k->int8[1] != NULL && (dot) != 0;
+    ISA_LIST(ROW_DOT)
+    return 0;
 }
 
 enum nnc_status nnc_select(const char *name) {

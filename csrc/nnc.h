@@ -119,7 +119,7 @@ typedef struct nnc_kernels {
     /* dst (rows, vecs * lanes) = a group of a plan's bfloat16 weights, src_row bytes apart, as numbers. */
     void (*row_unpack)(long rows, int vecs, const void *src, long src_row, void *dst);
     /* z (rows, outputs) = x (rows, inputs) W for a layer of int8 weights (plan.h), not for float64. [1] takes an instruction
-     * that only some CPUs with this ISA have: NULL, or to be called where nnc_quick_dot(). scratch: nnc_int8_bytes. */
+     * that only some CPUs with this ISA have: NULL, or to be called where nnc_quick_dot(k). scratch: nnc_int8_bytes. */
     void (*int8[2])(const void *stage, const void *base, long rows, const void *x, long x_row, void *z, long z_row,
                     void *scratch);
 } nnc_kernels;
@@ -142,7 +142,7 @@ int nnc_isa_available(int isa);                     /* built in and supported by
 enum nnc_status nnc_select(const char *name);       /* NULL or "": the best; sets the table that nnc_kernels_get hands out */
 const nnc_kernels *nnc_kernels_get(enum nnc_dtype dtype);             /* of the selected ISA (selects the best if none was) */
 const nnc_kernels *nnc_kernels_of(int isa, enum nnc_dtype dtype);     /* of one ISA; NULL where it is not available */
-int nnc_quick_dot(void);                            /* the CPU has what its widest ISA's int8[1] takes */
+int nnc_quick_dot(const nnc_kernels *k);            /* k->int8[1] is there, and this CPU has what it takes */
 
 /* ---- threads (threads.c) ------------------------------------------------------------------------------------------- */
 
@@ -184,6 +184,11 @@ static inline void nnc_prefetch(const void *start, long nbytes) {
 #endif
 #if defined(__aarch64__)
 #define NNC_ARM64 1
+#endif
+#if defined(__clang__) /* does the compiler know AVX-VNNI? */
+#define NNC_KNOWS_AVX_VNNI (__clang_major__ >= 13)
+#else
+#define NNC_KNOWS_AVX_VNNI (__GNUC__ >= 11)
 #endif
 #define NNC_PRAGMA(x) _Pragma(#x)
 #define NNC_STRING_(x) #x

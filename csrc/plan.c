@@ -245,7 +245,7 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
     head->inputs = layers[0].inputs;
     head->outputs = layers[count - 1].outputs;
     head->bytes = at + NNC_SLACK;
-    plan->int8 = k->int8[k->int8[1] != NULL && nnc_quick_dot()];
+    plan->int8 = k->int8[nnc_quick_dot(k)];
     head->scratch = 2 * plan->width * k->itemsize + (deepest ? nnc_int8_bytes(1, deepest) : 0) + NNC_SLACK + NNC_ALIGN;
     head->scratch_many = many_bytes(plan, plan->rows);
     head->run = k->row;

@@ -29,13 +29,17 @@ pytestmark = pytest.mark.skipif(
 class Build:
     """The core compiled once, and test programs linked with it on demand."""
 
-    def __init__(self, folder, compiler, flags, replaced=(), run=(), libraries=("-lm", "-lpthread")):
+    def __init__(self, folder, compiler, flags, replaced=(), run=(), libraries=("-lm", "-lpthread"), but=None):
+        # but: another Build, whose objects do for all files but those in `replaced`
         self.folder, self.compiler, self.run_with, self.libraries = folder, compiler, list(run), libraries
         self.flags = ["-std=gnu11", "-ffp-contract=off", "-Wall", "-Wextra", f"-I{CSRC}", *flags]
         replaced = dict(replaced)
-        sources = [replaced.get(path.name, path) for path in [*CSRC.glob("*.c"), *CSRC.glob("isa/*.c")]]
+        paths = [*CSRC.glob("*.c"), *CSRC.glob("isa/*.c")]
+        sources = [replaced.get(path.name, path) for path in paths if but is None or path.name in replaced]
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             self.objects = list(pool.map(self._object, sources))
+        if but is not None:
+            self.objects += [one for one in but.objects if f"{Path(one).stem}.c" not in replaced]
 
     def _object(self, source):
         target = self.folder / f"{source.stem}.o"
@@ -118,6 +122,16 @@ def test_avx512_by_simde_agrees(here, tmp_path):
     build = Build(tmp_path, "cc", flags, {"avx512.c": CTEST / "avx512_simde.c"})
     for program in HASHED:
         compare(program, here, {"avx512": build.hashes(program)["avx512"]})
+
+
+@pytest.mark.skipif(not X86, reason="needs x86-64")
+def test_avx_vnni_by_hand_agrees(native, here, tmp_path):
+    if "avx2" not in here[HASHED[0]]:
+        pytest.skip("this CPU has no AVX2")
+    replaced = {"avx2.c": CTEST / "avx2_vnni.c", "dispatch.c": CSRC / "dispatch.c"}
+    build = Build(tmp_path, "cc", ["-O0", "-DHAS_AVX2_DOT=1"], replaced, but=native)
+    assert "all good" in build.run("test_plan")  # where both ways to a dot product are compared, too
+    compare("test_plan", here, {"avx2": build.hashes("test_plan")["avx2"]})
 
 
 ARM_COMPILER, ARM_RUNNER = (

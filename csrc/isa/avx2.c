@@ -37,13 +37,12 @@ static inline __attribute__((always_inline)) int nnc_avx2_list32(__m256 v, int32
 }
 
 /* q_dot: |x| is 0..127 and so fits the unsigned side. Where x is negative, w takes its sign in one quick step, as
- * ~w = -w - 1: then |x| is missing. Two products make at most 2 * 127 * 128, which fits 16 bits. */
+ * ~w = -w - 1 (turned): then |x| is missing. Two products make at most 2 * 127 * 128, which fits 16 bits. */
 static inline __attribute__((always_inline)) __m256i nnc_avx2_dot(__m256i sum, __m256i x, __m256i w) {
     return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1)));
 }
-static inline __attribute__((always_inline)) __m256i nnc_avx2_dot_signed(__m256i sum, __m256i x, __m256i w) {
-    const __m256i negative = _mm256_cmpgt_epi8(_mm256_setzero_si256(), x);
-    return nnc_avx2_dot(sum, _mm256_abs_epi8(x), _mm256_xor_si256(w, negative));
+static inline __attribute__((always_inline)) __m256i nnc_avx2_turned(__m256i w, __m256i x) {
+    return _mm256_xor_si256(w, _mm256_cmpgt_epi8(_mm256_setzero_si256(), x));
 }
 static inline __attribute__((always_inline)) void nnc_avx2_narrow(void *p, __m256i v) {
     const __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
@@ -68,8 +67,13 @@ static inline __attribute__((always_inline)) void nnc_avx2_store_n32(float *p, _
 
 #define NNC_REAL 32
 #define NNC_DOT_FALLS_SHORT
-#define q_dot(sum, x, w) nnc_avx2_dot_signed((__m256i)(sum), (__m256i)(x), (__m256i)(w))
+#define q_dot(sum, x, w) q_dot_up(sum, _mm256_abs_epi8((__m256i)(x)), nnc_avx2_turned((__m256i)(w), (__m256i)(x)))
 #define q_dot_up(sum, x, w) nnc_avx2_dot((__m256i)(sum), (__m256i)(x), (__m256i)(w))
+#if NNC_KNOWS_AVX_VNNI /* newer CPUs without AVX-512 add all four in one instruction */
+#define NNC_QUICK __attribute__((target("avx2,fma,popcnt,avxvnni")))
+#define q_dot_up_quick(sum, x, w) _mm256_dpbusd_avx_epi32((__m256i)(sum), (__m256i)(x), (__m256i)(w))
+#define q_dot_quick(sum, x, w) q_dot_up_quick(sum, _mm256_abs_epi8((__m256i)(x)), nnc_avx2_turned((__m256i)(w), (__m256i)(x)))
+#endif
 #define q_narrow(p, i) nnc_avx2_narrow(p, (__m256i)(i))
 #define v_list_nonzero nnc_avx2_list32
 #define v_count_nonzero(v) __builtin_popcount((unsigned)nnc_avx2_nonzero32(v))

@@ -72,6 +72,7 @@ cdef class Row:
         const nncore_plan *plan
         const nnc_kernels *k
         void *descr
+        double work             # multiplications of a call
         object parameters, memory
 
     def __cinit__(self, layers, parameters):
@@ -82,6 +83,7 @@ cdef class Row:
             self.k = kernels(kind)
             self.memory = memory = make_plan(layers, parameters, NNC_FULL, True)
         self.parameters = parameters
+        self.work = sum(inputs * outputs for inputs, outputs, *_ in layers)
         self.descr = <void *><PyObject *>parameters.dtype
         self.plan = <const nncore_plan *>cnp.PyArray_DATA(memory)
 
@@ -96,6 +98,8 @@ cdef class Row:
             PyObject *target = <PyObject *>out
             cnp.npy_intp n[2]
             bint flat
+            const void *from_
+            void *to
             void *scratch = NULL
         if not lies_right(source, self.descr, READABLE):
             return None
@@ -117,7 +121,12 @@ cdef class Row:
             return None
         if self.plan.scratch > NNCORE_STACK:
             scratch = room(self.plan.scratch)
-        self.plan.run(self.plan, data_of(source), data_of(target), scratch)
+        from_, to = data_of(source), data_of(target)
+        if self.work >= WORTH_RELEASING:
+            with nogil:
+                self.plan.run(self.plan, from_, to, scratch)
+        else:
+            self.plan.run(self.plan, from_, to, scratch)
         if scratch != NULL:
             PyMem_RawFree(scratch)
         return out

@@ -27,7 +27,7 @@ from . import checks
 from ._arrays cimport READABLE, WRITABLE, apart, data_of, is_matrix, is_vector, lies_right, rows_of
 from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, default_threads, nnc_give, nnc_take, nnc_team, parallel, plan_layer,
                         plan_stack_rows, team_size)
-from ._plan cimport make_plan, room
+from ._plan cimport WORTH_RELEASING, make_plan, room
 
 cnp.import_array()
 
@@ -44,7 +44,6 @@ cdef extern from *:
     void set_vectorcall(PyTypeObject *type, Py_ssize_t offset)
     Py_ssize_t PyVectorcall_NARGS(size_t nargs)
 
-cdef double WORTH_RELEASING = 5e4       # multiplications: some microseconds, against a tenth for the GIL
 cdef double WORTH_A_THREAD = 1.5e6      # multiplications per thread below which a thread costs more than it does
 
 Functions = namedtuple("Functions", "function plan inputs outputs scratch")

@@ -37,6 +37,15 @@ static inline __m128i nnc_lowest_bytes(__m512i v) {
     memcpy(&narrow, bytes, sizeof(narrow));
     return narrow;
 }
+static inline __m512 nnc_rsqrt14(__m512 v) {
+    float t[16];
+    memcpy(t, &v, sizeof(v));
+    for (int i = 0; i < 16; i++) t[i] = (float)(1.00006 / __builtin_sqrt(t[i])); /* as bad as the real one may be */
+    memcpy(&v, t, sizeof(v));
+    return v;
+}
+#undef _mm512_rsqrt14_ps
+#define _mm512_rsqrt14_ps(v) nnc_rsqrt14(v)
 #undef _mm512_cvtepi32_epi8
 #define _mm512_cvtepi32_epi8(v) nnc_lowest_bytes(v)
 #undef _mm512_maskz_loadu_ps
