@@ -15,7 +15,7 @@ cdef enum:
 
 cdef int parts_across(const Share *s, const Layer *l, long depth) noexcept nogil:
     # parts for the columns of a layer, its rows falling into s.size / that many: where a thread's columns of weights and rows of
-    # the batch are fewest together, as far as panels divide evenly to one in eight
+    # the batch are fewest together, as far as whole panels divide evenly to one column in eight
     cdef:
         long nr = l.k.nr
         long panels = (l.outputs + nr - 1) // nr, least = l.outputs + s.rows // s.size, count
@@ -24,7 +24,7 @@ cdef int parts_across(const Share *s, const Layer *l, long depth) noexcept nogil
         return 1
     for parts in range(2, s.size + 1):
         count = (panels + parts - 1) // parts
-        if s.size % parts == 0 and 8 * count * parts <= 9 * panels and count * nr + s.rows * parts // s.size < least:
+        if s.size % parts == 0 and 8 * count * nr * parts <= 9 * l.outputs and count * nr + s.rows * parts // s.size < least:
             least = count * nr + s.rows * parts // s.size
             best = parts
     return best

@@ -11,6 +11,7 @@
 #include <string.h>
 #if NNC_X86
 #include <immintrin.h>
+#undef __builtin_cpu_supports /* which builds for emulation make say yes: here the CPU itself is asked */
 NNC_TARGET_BEGIN("avx2,fma")
 #endif
 
