@@ -37,6 +37,9 @@ def extension(name, sources=()):
     )
 
 
+# as many compilers at a time as there are CPUs; `build_ext --parallel N` has the last word
+JOBS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
 C_SOURCES = sorted([*glob("csrc/*.c"), *glob("csrc/isa/*.c")])
 MODULES = [os.path.basename(path)[:-4] for path in sorted(glob("src/nncore/*.pyx"))]
 
@@ -54,4 +57,5 @@ setup(
             "freethreading_compatible": True,
         },
     ),
+    options={"build_ext": {"parallel": min(JOBS, 8)}},
 )
