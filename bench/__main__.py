@@ -5,7 +5,7 @@ import json
 import re
 
 from . import report
-from .measure import machine, measure
+from .measure import machine, measure, takes_part
 from .rivals import RIVALS
 from .workloads import TOY, chosen
 
@@ -66,7 +66,12 @@ def main():
         return
     rows, versions = [], {}
     names = options.rivals.split(",")
+    if unknown := [name for name in names if name not in RIVALS]:
+        raise SystemExit(f"--rivals: {', '.join(unknown)} is none of {', '.join(RIVALS)}")
     for workload in chosen(options.rows):
+        if not any(takes_part(name, workload) for name in names):
+            print(f"{workload.key}: not a thing that {', '.join(names)} can do")
+            continue
         row, found = measure(workload, names, options.threads, options.rounds, options.seconds)
         versions.update(found)
         rows.append(row)

@@ -88,7 +88,7 @@ def measure(workload, names, threads, rounds, seconds, say=print):
             versions.update(rival.about["versions"])
             crew.append(rival)
     if not crew:
-        raise SystemExit(f"{workload.key}: none of {', '.join(names)} can take part; is nncore installed here?")
+        raise SystemExit(f"{workload.key}: of {', '.join(names)} none can take part; is nncore installed here?")
     try:
         for turn in range(rounds):
             for rival in crew[turn % len(crew) :] + crew[: turn % len(crew)]:

@@ -45,7 +45,8 @@ cdef void backward(Plan *p, Share *s, unsigned long long dropout_key) noexcept n
         masked = dropout_key != 0 and below.dropout > 0  # dropout looks at whole rows
         if s.size > 1:
             below = share_out(s, below, p.layers[i].outputs, masked, &some)
-        layer_backward(p, &p.layers[i], below, s.at, s.count, nnc_mix(dropout_key + i - 1) if masked else 0, scratch_of(p, s.thread))
+        layer_backward(p, &p.layers[i], below, s.at, s.count, nnc_mix(dropout_key + i - 1) if masked else 0,
+                       scratch_of(p, s.thread))
 
 
 cdef void layer_backward(Plan *p, Layer *l, Layer *below, long first, long rows, unsigned long long key,

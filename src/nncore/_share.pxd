@@ -20,7 +20,8 @@ cdef inline void part(long rows, int index, int size, long *first, long *count) 
 cdef inline Share among(long first, long rows, int index, int size, nnc_team *team) noexcept nogil:
     # the share of thread `index` of a team
     cdef Share s
-    s.first, s.rows, s.at, s.count, s.index, s.size, s.thread, s.team, s.across = first, rows, first, rows, index, size, index, team, 1
+    s.first, s.rows, s.at, s.count = first, rows, first, rows
+    s.index, s.size, s.thread, s.team, s.across = index, size, index, team, 1
     return s
 
 

@@ -18,22 +18,22 @@ cdef int parts_across(const Share *s, const Layer *l, long depth) noexcept nogil
     # the batch are fewest together, as far as whole panels divide evenly to one column in eight
     cdef:
         long nr = l.k.nr
-        long panels = (l.outputs + nr - 1) // nr, least = l.outputs + s.rows // s.size, count
+        long panels = (l.outputs + nr - 1) // nr, least = l.outputs + s.rows // s.size, count, together
         int best = 1, parts
     if l.outputs * depth * l.k.itemsize < MANY_WEIGHTS:
         return 1
     for parts in range(2, s.size + 1):
         count = (panels + parts - 1) // parts
-        if s.size % parts == 0 and 8 * count * nr * parts <= 9 * l.outputs and count * nr + s.rows * parts // s.size < least:
-            least = count * nr + s.rows * parts // s.size
-            best = parts
+        together = count * nr + s.rows * parts // s.size
+        if s.size % parts == 0 and 8 * count * nr * parts <= 9 * l.outputs and together < least:
+            best, least = parts, together
     return best
 
 
 cdef Layer *share_out(Share *s, Layer *l, long depth, bint whole, Layer *some) noexcept nogil:
     # What this thread of several computes of a layer's rows s.first..s.first+s.rows, each element from `depth` others: rows
-    # s.at..s.at+s.count of l, or of the layer of some of its columns that is made in `some`. whole: of l, from end to end. Waits for
-    # the others where that is made from what they computed last.
+    # s.at..s.at+s.count of l, or of the layer of some of its columns that is made in `some` (which may be NULL with whole). whole: of
+    # l, from end to end. Waits for the others where that is made from what they computed last.
     cdef:
         int across = 1 if whole else parts_across(s, l, depth)
         long nr, column, columns

@@ -2,8 +2,8 @@
 
 Design:
 a) In a step each thread takes its share of the batch through forward, loss and backward, then rows of every weight through update,
-   with two barriers, and more where layers are cut by columns (_share). The loss's sum and the step's coefficients are computed by every thread alike, which is cheaper than a third
-   barrier and gives the same bits.
+   with two barriers, and more where layers are cut by columns (_share). The loss's sum and the step's coefficients are computed by
+   every thread alike, which is cheaper than one more barrier and gives the same bits.
 b) A loss that is not finite stops before the update, so the weights are those of the last finished step.
 """
 
