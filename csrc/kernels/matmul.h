@@ -24,28 +24,31 @@ INLINE void FN(tile)(const int R, const int V, const int S, long k, const real *
     UNROLL for (int s = 0; s < S; s++)
         UNROLL for (int r = 0; r < R; r++)
             UNROLL for (int v = 0; v < V; v++) acc[s][r][v] = add ? v_load(c + r * c_row + v * LANES) : v_zero();
-    const real *row[MR];
-    UNROLL for (int r = 0; r < R; r++) row[r] = a + r * a_row;
-    long p = 0;
-    for (; p + S <= k; p += S) {
+    /* A pointer for three rows, which x86 reaches by an index times 0, 1 and 2: six pointers would be as many additions. */
+    const char *row[MR / 3], *q = (const char *)b;
+    const long size = sizeof(real), next_row = a_row * size, a_step = a_col * size, b_step = b_row * size, rest = k % S;
+    UNROLL for (int r = 0; r < R; r += 3) row[r / 3] = (const char *)(a + r * a_row);
+#define ROW(r) (*(const real *)(row[(r) / 3] + (r) % 3 * next_row))
+    for (long p = k / S; p > 0; p--) {
         UNROLL for (int s = 0; s < S; s++) {
             vec column[8];
-            UNROLL for (int v = 0; v < V; v++) column[v] = v_load(b + PANEL(v));
-            b += b_row;
+            UNROLL for (int v = 0; v < V; v++) column[v] = v_load((const real *)q + PANEL(v));
             UNROLL for (int r = 0; r < R; r++) {
-                const vec x = v_set(*row[r]);
-                row[r] += a_col;
+                const vec x = v_set(ROW(r));
                 UNROLL for (int v = 0; v < V; v++) acc[s][r][v] = v_fma(x, column[v], acc[s][r][v]);
             }
+            q += b_step;
+            UNROLL for (int r = 0; r < R; r += 3) row[r / 3] += a_step;
         }
     }
     UNROLL for (int s = 0; s < S - 1; s++) { /* what k leaves over goes to the first chains */
-        if (p + s < k) {
+        if (s < rest) {
             UNROLL for (int r = 0; r < R; r++) {
-                const vec x = v_set(row[r][s * a_col]);
-                UNROLL for (int v = 0; v < V; v++)
-                    acc[s][r][v] = v_fma(x, v_load(b + s * b_row + PANEL(v)), acc[s][r][v]);
+                const vec x = v_set(ROW(r));
+                UNROLL for (int v = 0; v < V; v++) acc[s][r][v] = v_fma(x, v_load((const real *)q + PANEL(v)), acc[s][r][v]);
             }
+            q += b_step;
+            UNROLL for (int r = 0; r < R; r += 3) row[r / 3] += a_step;
         }
     }
     UNROLL for (int r = 0; r < R; r++) {
