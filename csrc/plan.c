@@ -7,8 +7,9 @@
 enum {
     WIDE_BYTES = 32768,            /* of weights: a layer with more lies in panels */
     FAR_BYTES = 16 << 20,          /* of a plan that no cache holds: every reading of it is to serve many rows */
-    WIDE_ROWS = 96,                /* rows taken through all layers at a time, where there is room for them */
-    DEPTH = 256,                   /* rows of weights that many samples go by at a time */
+    ROWS = 96,                     /* taken through all layers at a time, where there is room for them */
+    MOST_ROWS = 384,               /* the same where weights come from beyond L2 */
+    DEPTH = 256,                   /* rows of weights that many samples go by at a time, about */
 };
 
 /* Whether a layer with full storage lies in panels of nr columns. */
@@ -235,10 +236,15 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
     if (plan->width * k->itemsize % 1024 == 0) plan->width += NNC_ALIGN / k->itemsize;
     plan->unpacked = unpacked;
     plan->deepest = deepest;
-    plan->rows = plan->stack_rows = WIDE_ROWS;
+    plan->stack_rows = ROWS;
     while (plan->stack_rows > 1 && many_bytes(plan, plan->stack_rows) > NNCORE_STACK)
         plan->stack_rows -= plan->stack_rows > k->mr ? k->mr : 1;
-    if (at < FAR_BYTES) plan->rows = plan->stack_rows; /* few rows stay in L2, and the weights are not far */
+    /* Weights that do not stay in L2 are to serve as many rows as fill two thirds of it with their buffers. */
+    plan->rows = plan->stack_rows;
+    if (at > nnc_l2_bytes() / 2) {
+        const int64_t room = nnc_l2_bytes() / (3 * plan->width * k->itemsize), least = at < FAR_BYTES ? plan->stack_rows : ROWS;
+        plan->rows = room > MOST_ROWS ? MOST_ROWS : room < least ? least : room / k->mr * k->mr;
+    }
     nncore_plan *head = &plan->head;
     head->abi = NNCORE_ABI;
     head->itemsize = k->itemsize;
@@ -264,11 +270,14 @@ static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const c
         plan->int8(s, plan, rows, x, x_row, z, z_row, scratch);
         return;
     }
-    if (in_panels(s)) { /* cut so that a panel stays in L1 while all rows go by; with few rows reading it is all there is to do */
-        const long cut = rows <= 2 * k->mr ? depth : DEPTH;
-        for (long p = 0; p < depth; p += cut)
-            k->matmul(rows, n, depth - p < cut ? depth - p : cut, x + p * size, x_row, 1, w + p * s->row, k->nr,
-                      s->panel / size, z, z_row, 1, p > 0);
+    if (in_panels(s)) { /* cut so that a piece of a panel stays in L1 while all rows go by; with few, reading it is all there is to do */
+        const int few = rows <= 2 * k->mr;
+        const long parts = !few && depth > DEPTH ? (depth + DEPTH / 2) / DEPTH : 1, cut = (depth + parts - 1) / parts;
+        const long columns = few ? n : k->nr;
+        for (long j = 0; j < n; j += columns, w += s->panel)
+            for (long p = 0; p < depth; p += cut)
+                k->matmul(rows, n - j < columns ? n - j : columns, depth - p < cut ? depth - p : cut, x + p * size, x_row, 1,
+                          w + p * s->row, k->nr, s->panel / size, z + j * size, z_row, 1, p > 0);
         return;
     }
     for (long g = 0, j = 0; g < s->groups; g++, j += panel, w += s->group) {

@@ -118,32 +118,45 @@ INLINE vec FN(smaller)(vec a, vec b) { return v_select((ivec)(a < b), a, b); }
 #define SPAN 32
 #define SPAN_VECS ((int)(SPAN / LANES))
 
-/* The sum of SPAN chains held in SPAN_VECS registers, in every lane. At each turn lane j adds its partner at half the
- * width: that is the fold in halves, in all lanes at once and without a way through memory. */
+/* t with lane j and its partner at half the width put together by `both`, again and again until every lane holds what all lanes made:
+ * a fold in halves, in all lanes at once and without a way through memory. */
 #if defined(__clang__) || __GNUC__ >= 12
-#define TURN(v, ...) __builtin_shufflevector(v, v, __VA_ARGS__)
+#define TURN(both, t, ...) t = both(t, (__builtin_shufflevector(t, t, __VA_ARGS__)))
 #else
-#define TURN(v, ...) __builtin_shuffle(v, (ivec){__VA_ARGS__})
+#define TURN(both, t, ...) t = both(t, (__builtin_shuffle(t, (ivec){__VA_ARGS__})))
 #endif
+#if VBYTES * 8 / NNC_REAL == 16
+#define ALL_TURNS(both, t)                                                                                             \
+    TURN(both, t, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);                                               \
+    TURN(both, t, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);                                               \
+    TURN(both, t, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);                                               \
+    TURN(both, t, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14)
+#elif VBYTES * 8 / NNC_REAL == 8
+#define ALL_TURNS(both, t)                                                                                             \
+    TURN(both, t, 4, 5, 6, 7, 0, 1, 2, 3);                                                                             \
+    TURN(both, t, 2, 3, 0, 1, 6, 7, 4, 5);                                                                             \
+    TURN(both, t, 1, 0, 3, 2, 5, 4, 7, 6)
+#elif VBYTES * 8 / NNC_REAL == 4
+#define ALL_TURNS(both, t)                                                                                             \
+    TURN(both, t, 2, 3, 0, 1);                                                                                         \
+    TURN(both, t, 1, 0, 3, 2)
+#else
+#define ALL_TURNS(both, t) TURN(both, t, 1, 0)
+#endif
+
+/* The sum of SPAN chains held in SPAN_VECS registers, in every lane. */
+#define SUM(a, b) ((a) + (b))
 INLINE vec FN(fold_all)(vec *s) {
     for (int half = SPAN_VECS / 2; half >= 1; half /= 2)
         for (int i = 0; i < half; i++) s[i] = s[i] + s[i + half];
     vec t = s[0];
-#if VBYTES * 8 / NNC_REAL == 16
-    t = t + TURN(t, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-    t = t + TURN(t, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
-    t = t + TURN(t, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-    t = t + TURN(t, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
-#elif VBYTES * 8 / NNC_REAL == 8
-    t = t + TURN(t, 4, 5, 6, 7, 0, 1, 2, 3);
-    t = t + TURN(t, 2, 3, 0, 1, 6, 7, 4, 5);
-    t = t + TURN(t, 1, 0, 3, 2, 5, 4, 7, 6);
-#elif VBYTES * 8 / NNC_REAL == 4
-    t = t + TURN(t, 2, 3, 0, 1);
-    t = t + TURN(t, 1, 0, 3, 2);
-#else
-    t = t + TURN(t, 1, 0);
-#endif
+    ALL_TURNS(SUM, t);
+    return t;
+}
+
+/* The largest lane, in every lane; of +0 and -0 either. */
+INLINE vec FN(largest)(vec t) {
+    ALL_TURNS(v_max, t);
     return t;
 }
 

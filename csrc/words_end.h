@@ -50,6 +50,8 @@
 #undef SPAN
 #undef SPAN_VECS
 #undef TURN
+#undef ALL_TURNS
+#undef SUM
 
 /* vmath.h */
 #undef EXP_EDGE

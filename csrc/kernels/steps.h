@@ -29,6 +29,24 @@ INLINE void FN(walk_loss)(long rows, long cols, const real *o, long o_row, const
     }
 }
 
+typedef real (*FN(row_loss_function))(long cols, const real *o, const real *t, real *dz, vec scale, int exact, real *inside,
+                                      real *factor);
+INLINE void FN(walk_loss_rows)(long rows, long cols, const real *o, long o_row, const real *t, long t_row, real *dz, long dz_row,
+                               vec scale, double *row_loss, FN(row_loss_function) loss) {
+    const int exact = cols == 1 && dz_row == 1;
+    for (long first = 0; first < rows; first += LANES) {
+        const long n = rows - first < LANES ? rows - first : LANES;
+        real inside[LANES], factor[LANES], less[LANES];
+        v_store(inside, v_set(REAL(1)));
+        for (long i = 0; i < n; i++, o += o_row, t += t_row) {
+            less[i] = loss(cols, o, t, dz, scale, exact, &inside[i], &factor[i]);
+            if (dz) dz += dz_row;
+        }
+        v_store(inside, v_log(v_load(inside)));
+        for (long i = 0; i < n; i++) row_loss[first + i] = (double)inside[i] * (double)factor[i] - (double)less[i];
+    }
+}
+
 #define LOSS_ARGUMENTS                                                                                                 \
     long rows, long cols, const void *o, long o_row, const void *t, long t_row, void *dz, long dz_row, double scale,   \
         double *row_loss
@@ -40,10 +58,8 @@ INLINE void FN(walk_loss)(long rows, long cols, const real *o, long o_row, const
     }
 #define LOSS_ROWWISE(name, ...)                                                                                        \
     static void FN(loss_##name)(LOSS_ARGUMENTS) {                                                                      \
-        const int exact = cols == 1 && dz_row == 1;                                                                    \
-        for (long i = 0; i < rows; i++)                                                                                \
-            row_loss[i] = FN(name##_row_loss)(cols, (const real *)o + i * o_row, (const real *)t + i * t_row,          \
-                                              dz ? (real *)dz + i * dz_row : NULL, v_set((real)scale), exact);         \
+        const vec s = v_set((real)scale);                                                                              \
+        FN(walk_loss_rows)(rows, cols, o, o_row, t, t_row, dz, dz_row, s, row_loss, FN(name##_row_loss));              \
     }
 NNC_LOSS_LIST(LOSS_ELEMENTWISE, LOSS_ROWWISE)
 

@@ -18,12 +18,6 @@ INLINE void FN(put)(real *p, vec v, long n, int exact) {
 INLINE void FN(clear)(vec *s) {
     for (int i = 0; i < SPAN_VECS; i++) s[i] = v_zero();
 }
-INLINE real FN(largest)(vec v) {
-    real t[LANES];
-    v_store(t, v);
-    for (int i = 1; i < LANES; i++) t[0] = t[i] > t[0] ? t[i] : t[0];
-    return t[0];
-}
 /* whether a bit of m is set */
 INLINE int FN(any)(ivec m) {
 #ifdef v_count_nonzero

@@ -112,7 +112,7 @@ INLINE void FN(softmax_row)(long cols, real *z, const real *bias, real *y, int e
         }
         m = v_max(m, v_select(FN(first)(cols - j), x, m));
     }
-    const vec top = v_set(FN(largest)(m));
+    const vec top = FN(largest)(m);
     vec sum[SPAN_VECS];
     FN(clear)(sum);
     EACH_SPAN(cols, k, n, s, sum[s] = sum[s] + FN(softmax_exp)(z + k, top, y + k, n, exact));

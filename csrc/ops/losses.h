@@ -2,7 +2,8 @@
  *
  * To add one: a row, and a function that gives the loss and, in *gradient, its derivative:
  *     E row, elementwise:  vec FN(<name>_loss)(o, t, gradient), the loss of each element;
- *     R row, rowwise:      double FN(<name>_row_loss)(cols, o, t, dz, scale, exact), the loss of one row, dz or NULL.
+ *     R row, rowwise:      real FN(<name>_row_loss)(cols, o, t, dz, scale, exact, inside, factor), of one row, dz or NULL:
+ *                          the loss is *factor log(*inside) less what is returned. Logarithms are taken of many rows at once.
  * o is the network's output, or z (before the activation) where the row names a link: loss and link together are
  * simpler and stay finite for every finite z. Scaling, sums over a row and the walk over a matrix are in
  * kernels/steps.h. Included once without the words (rows only) and once per ISA and type with them (functions). */
@@ -33,10 +34,11 @@ INLINE vec FN(binary_cross_entropy_loss)(vec z, vec t, vec *gradient) {
 }
 
 /* With d = z - max: log(sum(exp(d))) sum(t) - sum(t d), which does not cancel where logits are large. dz may be z. */
-INLINE double FN(cross_entropy_row_loss)(long cols, const real *z, const real *t, real *dz, vec scale, int exact) {
+INLINE real FN(cross_entropy_row_loss)(long cols, const real *z, const real *t, real *dz, vec scale, int exact, real *inside,
+                                       real *factor) {
     vec m = v_set(-REAL_MAX);
     for (long j = 0; j < cols; j += LANES) m = v_max(m, v_select(FN(first)(cols - j), v_load(z + j), m));
-    const vec top = v_set(FN(largest)(m));
+    const vec top = FN(largest)(m);
     vec exps[SPAN_VECS], targets[SPAN_VECS], dots[SPAN_VECS];
     FN(clear)(exps), FN(clear)(targets), FN(clear)(dots);
     EACH_SPAN(cols, k, n, s, {
@@ -46,15 +48,13 @@ INLINE double FN(cross_entropy_row_loss)(long cols, const real *z, const real *t
         targets[s] = targets[s] + x;
         dots[s] = v_fma(x, d, dots[s]);
     });
-    const real sum = FN(fold)(exps), mass = FN(fold)(targets), dot = FN(fold)(dots);
+    const real sum = *inside = FN(fold)(exps), mass = *factor = FN(fold)(targets);
     if (dz) {
         const vec share = v_set(mass / sum);
         for (long j = 0; j < cols; j += LANES)
             FN(put)(dz + j, v_fms(v_load(dz + j), share, v_load(t + j)) * scale, cols - j, exact);
     }
-    real log_sum[LANES];
-    v_store(log_sum, v_log(v_set(sum)));
-    return (double)log_sum[0] * (double)mass - (double)dot;
+    return FN(fold)(dots);
 }
 
 #endif
