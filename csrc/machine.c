@@ -26,3 +26,21 @@ long nnc_l2_bytes(void) {
     atomic_store_explicit(&known, bytes, memory_order_relaxed);
     return bytes;
 }
+
+#if NNC_X86
+#include <cpuid.h>
+static int is_zen4(void) { /* AMD's family 19h; those of its members without AVX-512 do not ask */
+    unsigned a, b, c, d;
+    if (!__get_cpuid(0, &a, &b, &c, &d) || b != 0x68747541 /* "Auth" of AuthenticAMD */ || !__get_cpuid(1, &a, &b, &c, &d)) return 0;
+    return (a >> 8 & 15) + (a >> 20 & 255) == 0x19;
+}
+#else
+static int is_zen4(void) { return 0; }
+#endif
+
+int nnc_wide_in_halves(void) {
+    static atomic_int known = -1;
+    int halves = atomic_load_explicit(&known, memory_order_relaxed);
+    if (halves < 0) atomic_store_explicit(&known, halves = is_zen4(), memory_order_relaxed);
+    return halves;
+}

@@ -174,6 +174,7 @@ static inline uint64_t nnc_mix(uint64_t x) {                          /* splitmi
 /* ---- the machine (machine.c) ------------------------------------------------------------------------------------------ */
 
 long nnc_l2_bytes(void);                            /* of the cache that a core has to itself, 512 KiB where nobody says */
+int nnc_wide_in_halves(void);                       /* the widest vectors are worked on half by half: empty lanes cost as much */
 
 static inline void nnc_prefetch(const void *start, long nbytes) {
     for (long i = 0; i < nbytes; i += 64) __builtin_prefetch((const char *)start + i);

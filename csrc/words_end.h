@@ -80,6 +80,8 @@
 
 /* kernels/matmul.h */
 #undef MR
+#undef MR_1
+#undef ROW
 #undef NR_VECS
 #undef NR
 #undef UNROLL
