@@ -78,7 +78,7 @@ typedef struct nnc_kernels {
      * b_panel apart, each (k, nr) with row stride b_row: unpacked B is b_row = its row stride, b_panel = nr. Reads B and writes
      * C in whole vectors: up to LANES-1 elements beyond column n of each row; rows are written in ascending order with the last
      * panel first, so a C with c_row = n in private scratch ends up whole. Element (i,j) is summed over p ascending in
-     * nnc_chains(n) chains (n: columns of the whole layer). chains = 1 when add. */
+     * nnc_chains(k, n) chains (of the whole layer). chains = 1 when add. */
     void (*matmul)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row, long b_panel,
                    void *c, long c_row, int chains, int add);
     /* C (m,1) = A (m,k) b (k): one output; SPAN interleaved chains. A's rows are contiguous. Writes c[i*c_row] only. */
@@ -124,9 +124,11 @@ typedef struct nnc_kernels {
                     void *scratch);
 } nnc_kernels;
 
-/* Chains of summation for a layer of n outputs: enough to hide the latency of FMA on one sample of a narrow layer. It depends on
- * the layer alone, so that every ISA, batch and thread count sums alike. n == 1 goes to matvec. */
-static inline int nnc_chains(long n) { return n > 32 ? 1 : n > 16 ? 2 : 4; }
+/* Chains of summation for a layer of k inputs and n outputs: enough to hide the latency of FMA on one sample of a narrow layer. It
+ * depends on the layer alone, so that every ISA, batch and thread count sums alike. Up to 64 outputs fill four of the widest
+ * vectors, half of what the latency asks for; their chains are two only while the weights are few, for the product with many
+ * rows cuts a deep contraction, and only one chain can be cut. n == 1 goes to matvec. */
+static inline int nnc_chains(long k, long n) { return n > 64 || (n > 32 && n * k > 4096) ? 1 : n > 16 ? 2 : 4; }
 
 /* The table for a product with so many columns and what follows on it: lanes that are thrown away cost as much as the others where
  * a CPU takes its widest vectors in two halves (Zen 4). The same bits. */

@@ -20,7 +20,7 @@ static int in_panels(const nnc_stage *s) {
 /* The shape of a layer in a plan, all but the offsets. */
 static nnc_stage shape_of(const nnc_kernels *all, enum nnc_storage storage, const nnc_plan_layer *layer, int live) {
     const nnc_kernels *k = nnc_kernels_for(all, layer->outputs == 1 ? layer->inputs : layer->outputs);
-    nnc_stage s = {.k = k, .inputs = layer->inputs, .outputs = layer->outputs, .chains = nnc_chains(layer->outputs)};
+    nnc_stage s = {.k = k, .inputs = layer->inputs, .outputs = layer->outputs, .chains = nnc_chains(layer->inputs, layer->outputs)};
     s.activation = layer->activation;
     s.parameter = layer->parameter;
     s.rowwise = nnc_activation_table[layer->activation].rowwise;

@@ -184,6 +184,7 @@ static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long 
     int wide = NR_VECS;
     while (wide < 8 && 2 * wide * chains * m <= NNC_ACC) wide *= 2;
     while (wide * chains > NNC_ACC) wide /= 2;
+    if (chains > 1 && wide > 2 && wide * chains * m > NNC_ACC) wide = 2; /* rather more rows than more columns */
     unsigned vecs = ((unsigned long)n + LANES - 1) / LANES;
     while (vecs > 0) { /* the last columns first: see matmul in nnc.h */
         unsigned v = vecs & (wide - 1); /* wide is a power of two */

@@ -13,7 +13,7 @@ cdef struct Layer:
     int activation
     bint reads_input        # the activation's derivative is computed from z, so z is kept beside y
     bint rowwise            # the activation couples the columns of a row
-    int chains              # of summation, nnc_chains(outputs)
+    int chains              # of summation, nnc_chains
     double parameter        # of the activation
     double dropout          # rate, 0 for none
     long offset             # of weight in the vector of parameters, in elements; the bias follows the weight

@@ -80,7 +80,7 @@ cdef class Arena:
             l.reads_input = activation_info(activation).reads == NNC_READS_INPUT
             l.column, l.weight_row = 0, outputs
             l.rowwise = activation_info(activation).rowwise
-            l.chains = nnc_chains(l.outputs)
+            l.chains = nnc_chains(l.inputs, l.outputs)
             l.row = padded(l.outputs, p.size)
             l.offset = offset
             l.weight = <char *>cnp.PyArray_DATA(vector) + offset * p.size

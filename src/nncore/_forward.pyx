@@ -52,7 +52,7 @@ cdef void layer_forward(Plan *p, Layer *l, int activation, const char *x, long x
         k.matvec(rows, l.inputs, x, x_row, l.weight, z, l.row)
         k.forward[activation](rows, 1, z, l.row, l.bias, y, l.row, l.parameter)
         return
-    cut(k, rows, n, l.inputs, l.weight_row, &height, &width)
+    cut(k, rows, n, l.inputs, l.weight_row, l.chains, &height, &width)
     for i from 0 <= i < rows by height:
         m = rows - i if rows - i < height else height
         for j from 0 <= j < n by width:

@@ -63,7 +63,7 @@ cdef extern from "nnc.h" nogil:
         void (*dropout)(long rows, long cols, const void *x, long x_row, void *y, long y_row, double rate, uint64_t key,
                         long row0) noexcept nogil
 
-    int nnc_chains(long n)
+    int nnc_chains(long k, long n)
     const nnc_kernels *nnc_kernels_for(const nnc_kernels *k, long columns)
     uint64_t nnc_mix(uint64_t x)
     void nnc_prefetch(const void *start, long nbytes)

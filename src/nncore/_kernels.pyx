@@ -128,9 +128,9 @@ cdef void optimizer_prepare(int optimizer, const double *hyper, double *carry, d
 
 
 
-def chains(long outputs):
-    """Chains of summation of a layer with so many outputs (nnc.h)."""
-    return nnc_chains(outputs)
+def chains(long inputs, long outputs):
+    """Chains of summation of a layer (nnc.h)."""
+    return nnc_chains(inputs, outputs)
 
 
 # ---- plans ----------------------------------------------------------------------------------------------------------------

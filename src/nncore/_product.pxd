@@ -7,10 +7,10 @@ cdef enum:
     Z_BLOCK = 3072  # elements of Z that stay in L1 until the epilogue has read them
 
 
-cdef inline bint packs(const nnc_kernels *k, long rows, long n, long depth, long w_row) noexcept nogil:
+cdef inline bint packs(const nnc_kernels *k, long rows, long n, long depth, long w_row, int chains) noexcept nogil:
     # whether X (rows, depth) W (depth, n) repays a copy of W into panels
     cdef bint soon = w_row * k.itemsize % 1024 == 0 or n * depth * k.itemsize > L2
-    return n > 32 and rows >= (16 if soon else 48) and n * depth * k.itemsize > L1
+    return n > 32 and chains == 1 and rows >= (16 if soon else 48) and n * depth * k.itemsize > L1
 
 
 cdef inline long block_columns(const nnc_kernels *k, long n, long depth) noexcept nogil:
@@ -19,10 +19,11 @@ cdef inline long block_columns(const nnc_kernels *k, long n, long depth) noexcep
     return n if (n + k.nr) * height <= PACKED else PACKED // height // k.nr * k.nr
 
 
-cdef inline void cut(const nnc_kernels *k, long rows, long n, long depth, long w_row, long *height, long *width) noexcept nogil:
+cdef inline void cut(const nnc_kernels *k, long rows, long n, long depth, long w_row, int chains, long *height,
+                     long *width) noexcept nogil:
     # the block (height, width) of Z (rows, n) = X W that is best finished, epilogue and all, before the next is begun
     height[0], width[0] = rows, n
-    if packs(k, rows, n, depth, w_row):
+    if packs(k, rows, n, depth, w_row, chains):
         width[0] = block_columns(k, n, depth)
     elif rows * n > Z_BLOCK and n * depth * k.itemsize <= L1:
         height[0] = Z_BLOCK // n // k.mr * k.mr

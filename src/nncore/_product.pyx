@@ -6,7 +6,7 @@ a) W is copied into panels where enough rows repay it; with fewer it is read as 
    pays sooner.
 b) Read as it lies, a W larger than L1 is taken in slabs of rows: a column of tiles then walks a few pages of memory, not all.
 c) A cut contraction goes on where it stopped (matmul's add), so that no way of cutting changes a bit. Layers that sum in
-   several chains (nnc.h) are narrow; theirs is never cut.
+   several chains (nnc.h) are narrow; theirs is neither packed nor cut.
 """
 
 from ._arena cimport DEPTH
@@ -37,7 +37,7 @@ cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char 
     cdef:
         long size = k.itemsize
         long j, q, block, height, width
-    if not packs(k, rows, n, depth, w_row):
+    if not packs(k, rows, n, depth, w_row, chains):
         block = depth
         if chains == 1 and n * depth * size > L1:
             block = THIN if rows <= (FEW_FAR if n * depth * size > FAR else FEW) else SLAB

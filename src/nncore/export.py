@@ -96,7 +96,7 @@ def _layer(net: Network, i: int, layer: Any, real: str) -> Iterator[str]:
     yield f"}};\nstatic const real bias{i}[{wide}] = {{\n"
     yield from _numbers(bias)
     yield f"}};\n\nstatic void layer{i}(const real *restrict x, real *restrict y) {{\n"
-    chains = _kernels.chains(n)
+    chains = _kernels.chains(k, n)
     if n == 1:
         yield _dot(i, k)
     elif chains == 1 and k >= 64 and (i == 0 or net.layers[i - 1].activation == "relu"):

@@ -153,7 +153,7 @@ static void test_matmul(const nnc_kernels *kernels) {
                         const int chains = mode == 3 ? 1 : 1 << mode, add = mode == 3;
                         const int compact = !add && (turn / LAYOUTS_OF_A + (unsigned)mode) % 2;
                         const long c_row = compact ? n : (n + 15) / 16 * 16 + 16;
-                        if (chains > nnc_chains(n)) continue;
+                        if (chains > nnc_chains(k, n)) continue;
                         poison(C, m * c_row + 300);
                         if (add) {
                             fill(start, m * n, (uint64_t)n);
@@ -266,7 +266,7 @@ static void hash_products(const nnc_kernels *kernels, int f64) {
             fill(b0, k * n, (uint64_t)n);
             lay_a(in % LAYOUTS_OF_A, m, k, &a_row, &a_col);
             const char *b = lay_b(kernels, layout, n, k, &b_row, &b_panel);
-            kernels->matmul(m, n, k, A, a_row, a_col, b, b_row, b_panel, C, n, nnc_chains(n), 0);
+            kernels->matmul(m, n, k, A, a_row, a_col, b, b_row, b_panel, C, n, nnc_chains(k, n), 0);
             h = fnv(C, (size_t)(m * n * size), h);
         }
         print_hash(f64, "", names[layout], h);
