@@ -2,38 +2,46 @@
 turn, the faster goes on, and the other is looked at again now and then."""
 
 cdef enum:
-    TELLING = 2         # milliseconds that a stretch must last to say something about its number of threads
+    TELLING = 2         # milliseconds that a stretch must last to say that a number of threads is slow
     LOOK_FIRST = 10     # stretches after which one thread is tried where more are sure to pay by the work
-    LOOK_AGAIN = 50     # stretches, about a second, after which the slower number of threads is timed again
+    LOOK_AGAIN = 100    # stretches, about two seconds, after which the slower number of threads is timed again
+    LOOK = 3            # stretches that are timed then: the first may find the threads, or their CPUs, asleep
 
 
 cdef struct Pace:
     double best[2]      # seconds per step on one thread and on the team; 0 while not measured
-    long stretches      # measured so far
+    long stretches      # so far
+    int looks           # stretches still to come on the number of threads that is looked at
+    int looked_at       # 1: the team
 
 
 cdef inline void note_pace(Pace *p, int which, double seconds, long steps) noexcept nogil:
     # the best of late: a stretch that something else on the machine slowed down says nothing
     cdef double pace = seconds / steps
-    if seconds * 1000 <= TELLING:
+    p.stretches += 1
+    if p.looks > 0:
+        p.looks -= 1
+    if seconds * 1000 <= TELLING and pace >= p.best[0] and pace >= p.best[1]:  # quick is quick, however short it was
         return
     if p.best[which] == 0 or pace < 1.05 * p.best[which]:
         p.best[which] = pace
     else:
         p.best[which] *= 1.05
-    p.stretches += 1
 
 
-cdef inline int team_by_pace(const Pace *p, int guess, int most) noexcept nogil:
+cdef inline int team_by_pace(Pace *p, int guess, int most) noexcept nogil:
     # threads for the next stretch: the faster of one and `most`, as far as they have been measured
-    cdef int slower
-    if p.best[0] == 0 and p.best[1] == 0:
+    cdef bint one = p.best[0] > 0, team = p.best[1] > 0
+    cdef int faster = p.best[1] < p.best[0] if one and team else team
+    if p.looks == 0 and (one or team):
+        if one and team:
+            if p.stretches % LOOK_AGAIN == 0 and p.best[1 - faster] < 2 * p.best[faster]:
+                p.looks = LOOK
+        elif one or p.stretches >= LOOK_FIRST:
+            p.looks = LOOK
+        p.looked_at = 1 - faster
+    if p.looks > 0:
+        return most if p.looked_at else 1
+    if not (one and team):
         return guess
-    if p.best[0] == 0 or p.best[1] == 0:
-        if guess > 1 and p.stretches < LOOK_FIRST:
-            return guess
-        return 1 if p.best[0] == 0 else most
-    slower = 1 if p.best[0] < p.best[1] else 0
-    if p.stretches % LOOK_AGAIN == 0 and p.best[slower] < 2 * p.best[1 - slower]:
-        return most if slower else 1
-    return 1 if slower else most
+    return most if faster else 1
