@@ -45,6 +45,8 @@ cdef struct Plan:
     char *scratch           # per thread: a packed block of B, a block of gradient, a packed block of A
     long scratch_bytes      # of one thread
     long packed             # elements of its packed block of B, PACKED or more: see WHOLE
+    long block              # elements of its block of gradient and of its packed block of A, BLOCK or more
+    long l2                 # bytes of this machine's L2
 
 # Blocks, in elements, for L1 of 32 KiB or more and L2 of 512 KiB or more. A panel of DEPTH rows of a packed operand stays in L1
 # while a batch of rows passes it; the packed block and what meets it stay in L2.
@@ -52,8 +54,7 @@ cdef enum:
     PACKED = 49152          # elements in a packed block of B
     WHOLE = 524288          # elements of a batch's dz that are packed in one block, at most: then whole rows of W are stepped
     DEPTH = 256             # rows of a packed block, at most, where the contraction may be cut
-    STRIP = 16384           # elements in a packed block of A
-    GRADIENT = 16384        # elements in a block of gradient
+    BLOCK = 16384           # elements in a block of gradient and in a packed block of A, where the packed block of B stays in L2
     SPARE = 1024            # that a kernel may write beyond a block
 
 cdef class Arena:
@@ -74,4 +75,4 @@ cdef inline char *gradient_of(Plan *p, int thread, const char *stepped) noexcept
     return start + <size_t>(stepped + 3 * NNC_PAGE // 4 - start) % NNC_PAGE // NNC_ALIGN * NNC_ALIGN
 
 cdef inline char *strip_of(Plan *p, int thread) noexcept nogil:
-    return scratch_of(p, thread) + (p.packed + GRADIENT + 2 * SPARE) * p.size + NNC_PAGE
+    return scratch_of(p, thread) + (p.packed + p.block + 2 * SPARE) * p.size + NNC_PAGE

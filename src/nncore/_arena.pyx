@@ -13,7 +13,7 @@ cimport numpy as cnp
 
 from ._arrays cimport is_finite
 from ._kernels cimport (NNC_ALIGN, NNC_PAGE, NNC_FLOAT32, NNC_FLOAT64, NNC_READS_INPUT, NNC_SLACK, activation_info,
-                        kernels, nnc_chains, nnc_kernels_for)
+                        kernels, l2_bytes, nnc_chains, nnc_kernels_for)
 
 cnp.import_array()
 
@@ -98,7 +98,11 @@ cdef class Arena:
         for i in range(p.count):
             if training and p.packed < rows * p.layers[i].row:
                 p.packed = rows * p.layers[i].row if rows * p.layers[i].row < WHOLE else WHOLE
-        p.scratch_bytes = (p.packed + GRADIENT + STRIP + 3 * SPARE) * p.size + NNC_PAGE
+        p.l2 = l2_bytes()
+        p.block = BLOCK
+        if training and p.packed * p.size > p.l2 // 2 and p.l2 // 8 > BLOCK * p.size:
+            p.block = p.l2 // 8 // p.size
+        p.scratch_bytes = (p.packed + 2 * p.block + 3 * SPARE) * p.size + NNC_PAGE
         base = NULL
         for step in range(2):  # first count the bytes, then hand them out
             at = 0

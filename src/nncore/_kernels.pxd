@@ -80,6 +80,7 @@ cdef extern from "nnc.h" nogil:
     int nnc_team_size(const nnc_team *team)
     void nnc_barrier(nnc_team *team)
     int nnc_threads()
+    long nnc_l2_bytes()
     void nnc_set_threads(int most)
     bint nnc_take(char *flag)
     void nnc_give(char *flag)
@@ -117,3 +118,4 @@ cdef const nnc_loss_info *loss_info(int loss) noexcept nogil
 cdef int optimizer_slots(int optimizer, const double *hyper) noexcept nogil
 cdef void optimizer_prepare(int optimizer, const double *hyper, double *carry, double *coef) noexcept nogil
 cdef int default_threads() noexcept nogil
+cdef long l2_bytes() noexcept nogil

@@ -102,6 +102,9 @@ _threads_from_environment()
 cdef int default_threads() noexcept nogil:
     return nnc_threads()
 
+cdef long l2_bytes() noexcept nogil:
+    return nnc_l2_bytes()
+
 cdef void parallel(int want, nnc_work work, void *context) noexcept nogil:
     nnc_parallel(want, work, context)
 

@@ -9,13 +9,14 @@ b) A bias is a weight of an input that is always one.
 c) Threads split W (a block's outputs), never the batch (its contraction): by rows, or where they are many and the layer is large
    by columns as well (_share), for each copies what its rows and columns are made from.
 d) Where dZ of the whole batch can be packed at once, a block of gradient is some whole rows of W: parameters and slots are then
-   stepped in one run, as the machine's own prefetching likes it.
+   stepped in one run, as the machine's own prefetching likes it. A packed dZ that does not stay in L2 is read anew for every block,
+   which then is as large as L2 allows.
 e) With one output, X is read as it lies and dZ is broadcast: the same sums, vectors along the inputs.
 """
 
 from libc.string cimport memcpy
 
-from ._arena cimport GRADIENT, STRIP, Layer, Plan, gradient_of, scratch_of, strip_of
+from ._arena cimport BLOCK, Layer, Plan, gradient_of, scratch_of, strip_of
 from ._kernels cimport nnc_kernels
 from ._share cimport part, part_across, parts_across
 
@@ -82,39 +83,40 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
         const nnc_kernels *k = l.k
         long size = p.size
         long n = l.outputs
-        long i, j, height, width, block, a_col, b_row, b_panel, g_row
+        long i, j, height, width, across, block, a_col, b_row, b_panel, g_row
         const char *a
         const char *b
         char *g
         bint packs_b = batch >= 16 and n > 4 * k.nr and batch <= p.packed // k.nr
         bint packs_a = packs_b and batch >= 64 and x_row * size >= 2048
     if n == 1:
-        for i from first <= i < last by GRADIENT:
-            height = last - i if last - i < GRADIENT else GRADIENT
+        for i from first <= i < last by BLOCK:
+            height = last - i if last - i < BLOCK else BLOCK
             g = gradient_of(p, thread, l.weight + i * size)
             k.matmul(1, height, batch, l.dz, 1, l.row, x + i * size, x_row, k.nr, g, height, 1, 0)
             consume(p, sink, g, 0, 1, height, l.offset + i, 0, 1)
         return
-    block = GRADIENT // k.mr // k.nr * k.nr
-    if packs_b and p.packed // batch // k.nr * k.nr < block:
-        block = p.packed // batch // k.nr * k.nr
-    for j from column <= j < end by block:
-        width = end - j if end - j < block else block
+    across = BLOCK // k.mr // k.nr * k.nr
+    if packs_b and p.packed // batch // k.nr * k.nr < across:
+        across = p.packed // batch // k.nr * k.nr
+    for j from column <= j < end by across:
+        width = end - j if end - j < across else across
+        block = p.block if packs_b and batch * width * size > p.l2 // 2 else BLOCK
         g_row = width + k.nr if width * size % 1024 == 0 else width  # so that its rows do not meet in few sets of the cache
         b, b_row, b_panel = l.dz + j * size, l.row, k.nr
         if packs_b:
             b, b_row, b_panel = scratch_of(p, thread), k.nr, batch * k.nr
             k.pack(batch, width, l.dz + j * size, l.row, <void *>b)
-        height = GRADIENT // g_row // k.mr * k.mr
-        if packs_a and height > STRIP // batch:
-            height = STRIP // batch // k.mr * k.mr
+        height = block // g_row // k.mr * k.mr
+        if packs_a and height > block // batch:
+            height = block // batch // k.mr * k.mr
         if height < k.mr:
             height = k.mr
         for i from first <= i < last by height:
             if i + height > last:
                 height = last - i
             a, a_col = x + i * size, x_row
-            if packs_a and height * batch <= STRIP:
+            if packs_a and height * batch <= block:
                 a, a_col = strip_of(p, thread), height
                 k.copy(batch, height, x + i * size, x_row, <void *>a, height)
             g = gradient_of(p, thread, l.weight + (i * n + j) * size)
@@ -127,8 +129,8 @@ cdef void bias_update(Plan *p, Layer *l, long batch, Sink *sink, int thread) noe
     cdef:
         long j, width
         char *g
-    for j from 0 <= j < l.outputs by GRADIENT:
-        width = l.outputs - j if l.outputs - j < GRADIENT else GRADIENT
+    for j from 0 <= j < l.outputs by BLOCK:
+        width = l.outputs - j if l.outputs - j < BLOCK else BLOCK
         g = gradient_of(p, thread, l.bias + j * p.size)
         l.k.matmul(1, width, batch, p.one, 0, 0, l.dz + j * p.size, l.row, l.k.nr, g, width, 1, 0)
         consume(p, sink, g, 0, 1, width, l.offset + l.inputs * l.outputs + j, 0, 0)
