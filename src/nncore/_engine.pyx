@@ -252,6 +252,8 @@ cdef class Engine(Arena):
                 team = team_by_pace(&self.pace, guess, most)
             j.start = at
             j.steps = self.stretch
+            if open and team == 1 and self.pace.looks > 0 and j.steps > most:  # a look should not take longer than a stretch
+                j.steps //= most
             with cython.critical_section(self):
                 memcpy(self.in_force, self.hyper, sizeof(self.hyper))
             with nogil:

@@ -1,5 +1,5 @@
 from ._arena cimport Layer
-from ._kernels cimport nnc_kernels, nnc_team
+from ._kernels cimport nnc_team
 
 # What a thread knows when it goes through the layers with its team.
 cdef struct Share:
@@ -32,6 +32,4 @@ cdef inline Share alone(long first, long rows, int thread) noexcept nogil:
     return s
 
 
-cdef int parts_across(const nnc_kernels *k, long rows, long columns, long weights, int size) noexcept nogil
-cdef void part_across(const nnc_kernels *k, long columns, int index, int parts, long *first, long *count) noexcept nogil
 cdef Layer *share_out(Share *s, Layer *l, long depth, bint whole, Layer *some) noexcept nogil

@@ -7,36 +7,27 @@ b) Layers by whole rows need not wait for each other. Where one is cut by column
 """
 
 from ._arena cimport Layer
-from ._kernels cimport barrier, nnc_kernels
+from ._kernels cimport barrier
 
 cdef enum:
     MANY_WEIGHTS = 1 << 18  # bytes: with fewer, reading them costs less than to meet
 
 
-cdef int parts_across(const nnc_kernels *k, long rows, long columns, long weights, int size) noexcept nogil:
-    # parts for the columns of a product, its rows falling into size / that many: where a thread's columns and rows are fewest
-    # together, as far as whole panels divide evenly to one column in eight. weights: of the layer
+cdef int parts_across(const Share *s, const Layer *l, long depth) noexcept nogil:
+    # parts for the columns of a layer, its rows falling into s.size / that many: where a thread's columns of weights and rows of
+    # the batch are fewest together, as far as whole panels divide evenly to one column in eight
     cdef:
-        long nr = k.nr
-        long panels = (columns + nr - 1) // nr, least = columns + rows // size, count, together
+        long nr = l.k.nr
+        long panels = (l.outputs + nr - 1) // nr, least = l.outputs + s.rows // s.size, count, together
         int best = 1, parts
-    if weights * k.itemsize < MANY_WEIGHTS:
+    if l.outputs * depth * l.k.itemsize < MANY_WEIGHTS:
         return 1
-    for parts in range(2, size + 1):
+    for parts in range(2, s.size + 1):
         count = (panels + parts - 1) // parts
-        together = count * nr + rows * parts // size
-        if size % parts == 0 and 8 * count * nr * parts <= 9 * columns and together < least:
+        together = count * nr + s.rows * parts // s.size
+        if s.size % parts == 0 and 8 * count * nr * parts <= 9 * l.outputs and together < least:
             best, least = parts, together
     return best
-
-
-cdef void part_across(const nnc_kernels *k, long columns, int index, int parts, long *first, long *count) noexcept nogil:
-    # which of `columns` part `index` of `parts` takes: whole panels
-    part((columns + k.nr - 1) // k.nr, index, parts, first, count)
-    first[0] *= k.nr
-    count[0] *= k.nr
-    if first[0] + count[0] > columns:
-        count[0] = columns - first[0]
 
 
 cdef Layer *share_out(Share *s, Layer *l, long depth, bint whole, Layer *some) noexcept nogil:
@@ -44,8 +35,8 @@ cdef Layer *share_out(Share *s, Layer *l, long depth, bint whole, Layer *some) n
     # s.at..s.at+s.count of l, or of the layer of some of its columns that is made in `some` (which may be NULL with whole). whole: of
     # l, from end to end. Waits for the others where that is made from what they computed last.
     cdef:
-        int across = 1 if whole else parts_across(l.k, s.rows, l.outputs, l.outputs * depth, s.size)
-        long column, columns
+        int across = 1 if whole else parts_across(s, l, depth)
+        long nr, column, columns
         long size = l.k.itemsize
     if s.across > 1 or across > 1:
         barrier(s.team)
@@ -54,9 +45,11 @@ cdef Layer *share_out(Share *s, Layer *l, long depth, bint whole, Layer *some) n
     s.at += s.first
     if across == 1:
         return l
-    part_across(l.k, l.outputs, s.index % across, across, &column, &columns)
+    nr = l.k.nr
+    part((l.outputs + nr - 1) // nr, s.index % across, across, &column, &columns)
+    column, columns = column * nr, columns * nr
     some[0] = l[0]
-    some.outputs = columns
+    some.outputs = columns if column + columns < l.outputs else l.outputs - column
     some.column = column
     some.weight += column * size
     if some.bias != NULL:

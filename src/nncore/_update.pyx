@@ -6,8 +6,8 @@ Design:
 a) A block of gradient lives in the thread's scratch (L1 or nearly) and is consumed there: the gradient as a whole never exists
    unless somebody asks for it, and then the same blocks are copied out.
 b) A bias is a weight of an input that is always one.
-c) Threads split W (a block's outputs), never the batch (its contraction): by rows, or where they are many and the layer is large
-   by columns as well (_share), for each copies what its rows and columns are made from.
+c) Threads split the rows of W (a block's outputs), never the batch (its contraction). Columns as well were no quicker: what each
+   then copies less of dZ, it loses in the optimizer's shorter runs.
 d) Where dZ of the whole batch can be packed at once, a block of gradient is some whole rows of W: parameters and slots are then
    stepped in one run, as the machine's own prefetching likes it. A packed dZ that does not stay in L2 is read anew for every block,
    which then is as large as L2 allows.
@@ -18,7 +18,7 @@ from libc.string cimport memcpy
 
 from ._arena cimport BLOCK, Layer, Plan, gradient_of, scratch_of, strip_of
 from ._kernels cimport nnc_kernels
-from ._share cimport part, part_across, parts_across
+from ._share cimport part
 
 cdef enum:
     SMALL = 4096  # parameters of a network that is stepped as a whole
@@ -27,18 +27,16 @@ cdef enum:
 cdef void update(Plan *p, const char *x, long x_row, long batch, Sink *sink, int thread, int threads) noexcept nogil:
     # x: IN (batch, inputs). layers[i].out and .dz: IN, whole batch.
     cdef:
-        int i, across
-        long first, count, column, columns
+        int i
+        long first, count
         Layer *l
     if threads == 1 and p.length <= SMALL:
         small_update(p, x, x_row, batch, sink)
         return
     for i in range(p.count):
         l = &p.layers[i]
-        across = parts_across(l.k, l.inputs, l.outputs, l.inputs * l.outputs, threads)
-        part(l.inputs, thread // across, threads // across, &first, &count)
-        part_across(l.k, l.outputs, thread % across, across, &column, &columns)
-        layer_update(p, l, x, x_row, batch, sink, first, first + count, column, column + columns, thread)
+        part(l.inputs, thread, threads, &first, &count)
+        layer_update(p, l, x, x_row, batch, sink, first, first + count, thread)
         if l.bias != NULL and thread == threads - 1:
             bias_update(p, l, batch, sink, thread)
         x = l.out
@@ -77,8 +75,8 @@ cdef void small_update(Plan *p, const char *x, long x_row, long batch, Sink *sin
 
 
 cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch, Sink *sink, long first, long last,
-                       long column, long end, int thread) noexcept nogil:
-    # dW (m,n) = X' (m,k) dZ (k,n): rows first..last and columns column..end of W, n outputs, k samples
+                       int thread) noexcept nogil:
+    # dW (m,n) = X' (m,k) dZ (k,n): rows first..last of W, n outputs, k samples
     cdef:
         const nnc_kernels *k = l.k
         long size = p.size
@@ -99,8 +97,8 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
     across = BLOCK // k.mr // k.nr * k.nr
     if packs_b and p.packed // batch // k.nr * k.nr < across:
         across = p.packed // batch // k.nr * k.nr
-    for j from column <= j < end by across:
-        width = end - j if end - j < across else across
+    for j from 0 <= j < n by across:
+        width = n - j if n - j < across else across
         block = p.block if packs_b and batch * width * size > p.l2 // 2 else BLOCK
         g_row = width + k.nr if width * size % 1024 == 0 else width  # so that its rows do not meet in few sets of the cache
         b, b_row, b_panel = l.dz + j * size, l.row, k.nr
