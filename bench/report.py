@@ -116,11 +116,11 @@ def write():
         "`python -m bench` repeats all of it on your machine, `python -m bench train 8-32-32-1 batch=32` one row.",
         "",
     ]
-    # the newest machine first, as they are named, and its table on one thread before its others
-    paths = sorted(RESULTS.glob("*.json"), key=lambda path: path.stem)
-    paths.sort(key=lambda path: path.stem.split("-")[0], reverse=True)
-    records = {path.stem: json.loads(path.read_text()) for path in paths}
-    peaks = {(r["machine"]["cpu"], r["machine"]["isa"]): r["peak"] for r in records.values() if r.get("kind") == "grid"}
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}
+    peaks = {(r["machine"]["cpu"], r["machine"]["isa"]): r["peak"] for r in found.values() if r.get("kind") == "grid"}
+    # the machine with the highest peak first, and its table on one thread before its others
+    fastest = {name: peaks.get((r["machine"]["cpu"], r["machine"]["isa"]), 0) for name, r in found.items()}
+    records = dict(sorted(found.items(), key=lambda item: (-fastest[item[0]], item[0])))
     for name, record in records.items():
         if record.get("kind") == "rivals":
             lines += section(name, record, peaks.get((record["machine"]["cpu"], record["machine"]["isa"])))

@@ -80,7 +80,6 @@
 
 /* kernels/matmul.h */
 #undef MR
-#undef MR_1
 #undef ROW
 #undef NR_VECS
 #undef NR

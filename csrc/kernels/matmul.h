@@ -6,14 +6,13 @@
  */
 
 #define MR 6
-#define MR_1 (2 * MR) /* of one vector of columns: six sums alone would wait for each other */
 #define NR_VECS (NNC_ACC / MR)
 #define NR (NR_VECS * LANES)
 
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define UNROLL _Pragma("GCC unroll 16")
+#define UNROLL _Pragma("GCC unroll 8")
 #endif
 
 /* C (R,V vectors) = A (R,k) B (k,V vectors), or += with add (S == 1 only). B's panels of NR columns are b_panel apart. */
@@ -21,12 +20,12 @@
 INLINE void FN(tile)(const int R, const int V, const int S, long k, const real *a, long a_row, long a_col, const real *b,
                      long b_row, long b_panel, real *c, long c_row, int add) {
     if (R * V * S > NNC_ACC) return; /* such a tile does not fit the registers and is never asked for */
-    vec acc[4][MR_1][8]; /* [S][R][V]; constant sizes, or the compiler would keep it in memory */
+    vec acc[4][MR][8]; /* [S][R][V]; constant sizes, or the compiler would keep it in memory */
     UNROLL for (int s = 0; s < S; s++)
         UNROLL for (int r = 0; r < R; r++)
             UNROLL for (int v = 0; v < V; v++) acc[s][r][v] = add ? v_load(c + r * c_row + v * LANES) : v_zero();
     /* A pointer for three rows, which x86 reaches by an index times 0, 1 and 2: six pointers would be as many additions. */
-    const char *row[MR_1 / 3], *q = (const char *)b;
+    const char *row[MR / 3], *q = (const char *)b;
     const long size = sizeof(real), next_row = a_row * size, a_step = a_col * size, b_step = b_row * size, rest = k % S;
     UNROLL for (int r = 0; r < R; r += 3) row[r / 3] = (const char *)(a + r * a_row);
 #define ROW(r) (*(const real *)(row[(r) / 3] + (r) % 3 * next_row))
@@ -72,7 +71,7 @@ INLINE void FN(tile)(const int R, const int V, const int S, long k, const real *
 typedef void (*FN(column_function))(COLUMN_ARGUMENTS);
 
 INLINE void FN(column)(const int V, const int S, COLUMN_ARGUMENTS) {
-    const unsigned fit = NNC_ACC / (V * S), tall = V == 1 ? MR_1 : MR, most = fit < tall ? fit : tall;
+    const unsigned fit = NNC_ACC / (V * S), most = fit < MR ? fit : MR;
     if (most == 0) return; /* never asked for */
     unsigned rows = (unsigned)m, taller = 1;
     if (rows > most) {
@@ -85,9 +84,9 @@ INLINE void FN(column)(const int V, const int S, COLUMN_ARGUMENTS) {
         switch (rows) {
 #define TILE(R)                                                                                                        \
     case R:                                                                                                            \
-        if (R <= most) FN(tile)(R, V, S, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, S == 1 ? add : 0);                          \
+        FN(tile)(R, V, S, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, S == 1 ? add : 0);                          \
         break;
-            TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6) TILE(7) TILE(8) TILE(9) TILE(10) TILE(11) TILE(12)
+            TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
         }
         a += rows * a_row;
         c += rows * c_row;

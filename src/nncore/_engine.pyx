@@ -24,7 +24,7 @@ from ._arena cimport Arena, Plan
 from ._arena import aligned
 from ._kernels cimport (NNC_COEFS, NNC_FLOAT32, NNC_FLOAT64, NNC_MEAN, NNC_SUM, NNC_SLOTS, default_threads, kernels, loss_info,
                         nnc_mix, optimizer_slots, parallel, shuffle)
-from ._pace cimport Pace, note_pace, team_by_pace
+from ._pace cimport Pace, note_pace, steps_by_pace, team_by_pace
 from ._team cimport Job, predict_team, train_team
 
 cnp.import_array()
@@ -251,9 +251,7 @@ cdef class Engine(Arena):
             if open:
                 team = team_by_pace(&self.pace, guess, most)
             j.start = at
-            j.steps = self.stretch
-            if open and team == 1 and self.pace.looks > 0 and j.steps > most:  # a look should not take longer than a stretch
-                j.steps //= most
+            j.steps = steps_by_pace(&self.pace, team, most, self.stretch) if open else self.stretch
             with cython.critical_section(self):
                 memcpy(self.in_force, self.hyper, sizeof(self.hyper))
             with nogil:

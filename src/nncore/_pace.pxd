@@ -51,3 +51,14 @@ cdef inline int team_by_pace(Pace *p, int guess, int most) noexcept nogil:
     if not (one and team):
         return guess
     return most if faster else 1
+
+
+cdef inline long steps_by_pace(const Pace *p, int team, int most, long steps) noexcept nogil:
+    # steps of a stretch: a look at one thread takes about as long as the team's stretches, but long enough to tell
+    cdef long telling
+    if team > 1 or p.looks == 0 or p.best[1] == 0:
+        return steps
+    telling = <long>(1.5e-3 * TELLING / p.best[1]) + 1
+    if telling < steps // most:
+        telling = steps // most
+    return telling if telling < steps else steps
