@@ -16,7 +16,7 @@
 #include "../src/nncore/include/nncore.h"
 
 /* How a layer's weights are stored. The two small ones are for float32 only, and for layers with one chain of summation
- * (more than 32 outputs): narrower ones are small already and stay as they are. bfloat16 is storage alone, the arithmetic
+ * (nnc_chains): the others are small already and stay as they are. bfloat16 is storage alone, the arithmetic
  * is float32's; int8 layers multiply whole numbers (kernels/row_int8.h). */
 enum nnc_storage { NNC_FULL, NNC_BFLOAT16, NNC_INT8, NNC_STORAGES };
 

@@ -233,7 +233,8 @@ class Network(Inside):
         ----------
         dtype : {"float32", "float64", "bfloat16", "int8"}, optional
             How weights are stored; by default as they are. The two small ones take half and a quarter of float32's bytes in
-            layers of more than 32 outputs (narrower ones stay float32, as do biases); inputs and outputs are float32.
+            layers of more than 32 outputs (narrower ones stay float32, those of up to 64 that have no more than 4,096
+            weights, and biases); inputs and outputs are float32.
             bfloat16 is rounded weights alone, the arithmetic is float32's. int8 layers multiply whole numbers: weights in
             127ths of the largest of their output, a sample's inputs to the layer in 127ths of the largest among them; of more
             than 133,144 inputs they stay float32.
