@@ -27,6 +27,7 @@ long nnc_l2_bytes(void) {
     return bytes;
 }
 
+#ifndef NNC_IN_HALVES /* a test may say it */
 #if NNC_X86
 #include <cpuid.h>
 static int is_zen4(void) { /* AMD's family 19h; those of its members without AVX-512 do not ask */
@@ -34,13 +35,15 @@ static int is_zen4(void) { /* AMD's family 19h; those of its members without AVX
     if (!__get_cpuid(0, &a, &b, &c, &d) || b != 0x68747541 /* "Auth" of AuthenticAMD */ || !__get_cpuid(1, &a, &b, &c, &d)) return 0;
     return (a >> 8 & 15) + (a >> 20 & 255) == 0x19;
 }
+#define NNC_IN_HALVES is_zen4() /* Zen 5 and Intel's servers have units as wide as their vectors */
 #else
-static int is_zen4(void) { return 0; }
+#define NNC_IN_HALVES 0
+#endif
 #endif
 
 int nnc_wide_in_halves(void) {
     static atomic_int known = -1;
     int halves = atomic_load_explicit(&known, memory_order_relaxed);
-    if (halves < 0) atomic_store_explicit(&known, halves = is_zen4(), memory_order_relaxed);
+    if (halves < 0) atomic_store_explicit(&known, halves = NNC_IN_HALVES, memory_order_relaxed);
     return halves;
 }

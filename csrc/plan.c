@@ -239,10 +239,12 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
     plan->stack_rows = ROWS;
     while (plan->stack_rows > 1 && many_bytes(plan, plan->stack_rows) > NNCORE_STACK)
         plan->stack_rows -= plan->stack_rows > k->mr ? k->mr : 1;
-    /* Weights that do not stay in L2 are to serve as many rows as fill two thirds of it with their buffers. */
+    /* Weights that do not stay in L2 are to serve as many rows as fill two thirds of it with their buffers; those that no cache
+     * holds, as many as fill three eighths of it with a part of their columns (product). */
     plan->rows = plan->stack_rows;
     if (at > nnc_l2_bytes() / 2) {
-        const int64_t room = nnc_l2_bytes() / (3 * plan->width * k->itemsize), least = at < FAR_BYTES ? plan->stack_rows : ROWS;
+        const int64_t each = at < FAR_BYTES ? 3 * plan->width : 16 * DEPTH / 3, room = nnc_l2_bytes() / (each * k->itemsize);
+        const int64_t least = at < FAR_BYTES ? plan->stack_rows : ROWS;
         plan->rows = room > MOST_ROWS ? MOST_ROWS : room < least ? least : room / k->mr * k->mr;
     }
     nncore_plan *head = &plan->head;
@@ -270,10 +272,12 @@ static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const c
         plan->int8(s, plan, rows, x, x_row, z, z_row, scratch);
         return;
     }
-    if (in_panels(s)) { /* cut so that a piece of a panel stays in L1 while all rows go by; with few, reading it is all there is to do */
-        const int few = rows <= 2 * k->mr;
-        const long parts = !few && depth > DEPTH ? (depth + DEPTH / 2) / DEPTH : 1, cut = (depth + parts - 1) / parts;
-        const long columns = few ? n : k->nr;
+    if (in_panels(s)) {
+        /* Cut so that a piece of a panel stays in L1, or near it, while all rows go by; with few, reading it is all there is to do.
+         * Panel after panel, as long as X stays in L2; else part after part of X's columns. */
+        const int few = rows <= 2 * k->mr, far = !few && rows * depth * size > nnc_l2_bytes() / 2;
+        const long most = far && k->nr * size >= 256 ? 2 * DEPTH : DEPTH, columns = few || far ? n : k->nr;
+        const long parts = !few && depth > most ? (depth + most / 2) / most : 1, cut = (depth + parts - 1) / parts;
         for (long j = 0; j < n; j += columns, w += s->panel)
             for (long p = 0; p < depth; p += cut)
                 k->matmul(rows, n - j < columns ? n - j : columns, depth - p < cut ? depth - p : cut, x + p * size, x_row, 1,

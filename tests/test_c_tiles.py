@@ -124,6 +124,14 @@ def test_avx512_by_simde_agrees(here, tmp_path):
         compare(program, here, {"avx512": build.hashes(program)["avx512"]})
 
 
+@pytest.mark.parametrize("halves", [0, 1])
+def test_wide_vectors_whole_and_in_halves_agree(halves, native, here, tmp_path):
+    if "avx512" not in here["test_products"]:
+        pytest.skip("only AVX-512 asks")
+    build = Build(tmp_path, "cc", ["-O1", f"-DNNC_IN_HALVES={halves}"], {"machine.c": CSRC / "machine.c"}, but=native)
+    compare("test_products", here, {"avx512": build.hashes("test_products")["avx512"]})
+
+
 @pytest.mark.skipif(not X86, reason="needs x86-64")
 def test_avx_vnni_by_hand_agrees(native, here, tmp_path):
     if "avx2" not in here[HASHED[0]]:

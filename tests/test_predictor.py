@@ -144,6 +144,16 @@ def test_network_wider_than_the_stack_allows():
     assert np.array([net.predict(x) for x in X]).tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("sizes, rows", [([900, 1200, 3], 200), ([1100, 1300, 1100, 70], 400), ([2100, 2100, 5], 401)])
+def test_weights_from_beyond_the_caches_have_the_same_bits(sizes, rows, isa):
+    net = nn.Network(sizes, hidden="tanh", seed=2)
+    X = np.random.default_rng(0).standard_normal((rows, sizes[0])).astype("float32")
+    want, predict = net.predict(X), net.freeze()
+    assert predict(X).tobytes() == want.tobytes()
+    assert predict(X[-19:].copy()).tobytes() == want[-19:].tobytes()
+    assert all(predict(X[i].copy()).tobytes() == want[i].tobytes() for i in (0, rows // 2, rows - 1))
+
+
 # ---- small weights ---------------------------------------------------------------------------------------------------
 
 
