@@ -118,8 +118,8 @@ INLINE vec FN(smaller)(vec a, vec b) { return v_select((ivec)(a < b), a, b); }
 #define SPAN 32
 #define SPAN_VECS ((int)(SPAN / LANES))
 
-/* t with lane j and its partner at half the width put together by `both`, again and again until every lane holds what all lanes made:
- * a fold in halves, in all lanes at once and without a way through memory. */
+/* t, each lane put together with its partner at half the width by `both`, again and again until every lane holds what all lanes
+ * made: a fold in halves, in all lanes at once and without a way through memory. */
 #if defined(__clang__) || __GNUC__ >= 12
 #define TURN(both, t, ...) t = both(t, (__builtin_shufflevector(t, t, __VA_ARGS__)))
 #else

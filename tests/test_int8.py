@@ -54,7 +54,7 @@ def same(a, b):
     )
 
 
-SHAPES = [[1, 33], [2, 34], [3, 64], [5, 61], [31, 97, 41], [64, 128, 64], [67, 257, 131, 37], [100, 33, 33], [784, 256, 40],
+SHAPES = [[1, 65], [2, 66], [3, 96], [5, 93], [31, 97, 43], [64, 128, 64], [67, 257, 131, 37], [130, 33, 133], [784, 256, 40],
           [9001, 65]]  # fmt: skip
 
 
@@ -86,6 +86,14 @@ def test_equal_to_the_twin_one_by_one_and_many_at_once(isa, sizes, bias):
         assert same(predict(X[rows]), expected[rows])
 
 
+def test_small_layers_stay_float32(isa):
+    for sizes, small in (([300, 32], True), ([64, 64], True), ([65, 64], False), ([3, 65], False)):
+        net = network(sizes, 1)
+        x = np.random.default_rng(4).normal(size=sizes[0]).astype(np.float32)
+        assert same(net.freeze("int8")(x), net.freeze()(x)) is small
+        assert (net.freeze("int8").report.bytes == net.freeze().report.bytes) is small
+
+
 ODD = {
     "zeros": lambda x: 0 * x,
     "minus zeros": lambda x: -0.0 * x,
@@ -106,7 +114,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("what", ODD)
-@pytest.mark.parametrize("sizes", [[67, 65], [130, 66, 40], [42, 33, 35]], ids=str)
+@pytest.mark.parametrize("sizes", [[67, 65], [130, 66, 63], [42, 98, 43]], ids=str)
 def test_odd_inputs(isa, what, sizes):
     net = network(sizes, 4, bias=False)  # a bias would hide what is small
     with np.errstate(all="ignore"):
@@ -118,7 +126,7 @@ def test_odd_inputs(isa, what, sizes):
     if "nan" in what:
         assert np.isnan(predict(x)).all()
     if what == "huge":
-        assert (np.abs(predict(x)) > 1e30).all()
+        assert (np.abs(predict(x)) > 1e30).mean() > 0.9  # whole numbers may well sum to 0
 
 
 def test_weights_of_every_size(isa):
