@@ -27,7 +27,7 @@
  *                        LANES); returns how many they are
  *     v_count_nonzero(v) with it: how many they are, and no list
  *     NNC_NARROWER       the address of the table of an ISA with half the vectors: for narrow layers (nnc_kernels_for), and for the
- *                        last columns of others (matmul.h)
+ *                        last columns of others, where wide vectors are worked on in halves (matmul.h)
  *     v_root_guess(v)    1 / sqrt(v) within 2^-13 for v >= 2^-100, where v_sqrt is slower than ten multiplications (vmath.h)
  *     v_any_below(a, b)  with it: whether a < b in some lane
  *

@@ -65,8 +65,8 @@ cdef class Predictor:
 
     ``predictor(x)`` takes (inputs,) or (n, inputs), of anything array-like. ``predictor(x, out)`` writes into `out`,
     returns it, allocates nothing and is strict: both must be C-contiguous arrays of the plan's dtype and the right
-    shape. (Many samples through a network too wide for the stack: the first call makes a workspace, which is kept.) An
-    input that is nan gives nan. Answers have the same bits as the network's own, one by one or many at once.
+    shape. (Many samples through a network that is large beside the CPU's L2: the first call makes a workspace, which is
+    kept.) An input that is nan gives nan. Answers have the same bits as the network's own, one by one or many at once.
 
     Attributes
     ----------
