@@ -33,7 +33,7 @@ FLOORS = [
     {"_arena", "initializers", "optimizers", "progress", "metrics", "parameter_names", "drawing", "core_text"},
     {"_product", "_plan", "_share"},
     {"_forward", "_backward", "_update", "layers", "gradients", "datasets"},
-    {"_pace", "_team", "_jacobian", "shape"},
+    {"_team", "_jacobian", "shape"},
     {"_engine"},
     {"_predictor", "_trace", "inside", "loss_at"},
     {"network", "trace", "numeric", "search"},

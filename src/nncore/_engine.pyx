@@ -2,11 +2,12 @@
 
 Design:
 a) What threads do is _team's; here is what they work on, and when they stop.
-b) A stretch is as many steps as fit in some 20 ms, so that Python can look at signals and the progress bar between stretches.
+b) A stretch is as many steps as fit in some 20 ms (csrc/pace.h), so that Python can look at signals and the progress bar between
+   stretches.
 c) An engine works for one call at a time: Network hands each call one of its own, and a Trainer's, whose state is one, refuses a
    second call while the first is at it. Hyperparameters may be set meanwhile: the next stretch goes by them. A critical section
    stands for the GIL where there is none, and costs nothing where there is one.
-d) How many threads is measured, not guessed, where the work leaves it open: _pace. The results do not depend on it.
+d) How many threads is measured, not guessed, where the work leaves it open: csrc/pace.h. The results do not depend on it.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -23,15 +24,13 @@ cimport numpy as cnp
 from ._arena cimport Arena, Plan
 from ._arena import aligned
 from ._kernels cimport (NNC_COEFS, NNC_FLOAT32, NNC_FLOAT64, NNC_MEAN, NNC_SUM, NNC_SLOTS, default_threads, kernels, loss_info,
-                        nnc_mix, optimizer_slots, parallel, shuffle)
-from ._pace cimport Pace, note_pace, steps_by_pace, team_by_pace
+                        nnc_mix, nnc_pace, nnc_pace_note, nnc_pace_steps, nnc_pace_threads, optimizer_slots, parallel, shuffle)
 from ._team cimport Job, predict_team, train_team
 
 cnp.import_array()
 
 AT_WORK = "this Trainer is at work in another call; one at a time may train with it"
 
-cdef double STRETCH = 0.02          # seconds between looks at signals
 cdef double WORTH_A_THREAD = 2e6    # multiplications per thread that certainly repay it, where nothing has been measured
 cdef double WORTH_A_TRIAL = 2e5     # below which a thread is not even tried: waking and waiting for it cost more
 
@@ -50,8 +49,7 @@ cdef class Engine(Arena):
         object slots
         int slot_count            # -1: no optimizer yet
         readonly long work        # multiplications per sample of a forward pass
-        Pace pace
-        long stretch              # steps of the next one
+        nnc_pace pace
         public int wanted         # threads asked for, 0: by the work
         uint64_t shuffle_state
         object order
@@ -66,7 +64,6 @@ cdef class Engine(Arena):
         for i in range(NNC_COEFS):
             self.job.carry[i] = 1
         self.work = 0
-        self.stretch = 1
         for i in range(self.plan.count):
             self.work += self.plan.layers[i].inputs * self.plan.layers[i].outputs
 
@@ -230,7 +227,6 @@ cdef class Engine(Arena):
             long at = 0
             long n = X.shape[0]
             int team, guess, most
-            bint open
         self.load(X, y)
         j.order = NULL
         if shuffled:
@@ -243,15 +239,13 @@ cdef class Engine(Arena):
         j.batch = batch
         j.sink.optimizer = j.optimizer
         j.sink.parameters = self.plan.layers[0].weight
-        guess = team = self.team_for(3.0 * self.work * batch, WORTH_A_THREAD)
-        most = self.team_for(3.0 * self.work * batch, WORTH_A_TRIAL)
-        open = self.wanted == 0 and most > 1
+        guess = self.team_for(3.0 * self.work * batch, WORTH_A_THREAD)
+        most = self.team_for(3.0 * self.work * batch, WORTH_A_TRIAL) if self.wanted == 0 else 1  # 1: there is no choice
         while at < n:
             began = perf_counter()
-            if open:
-                team = team_by_pace(&self.pace, guess, most)
+            team = nnc_pace_threads(&self.pace, guess, most)
             j.start = at
-            j.steps = steps_by_pace(&self.pace, team, most, self.stretch) if open else self.stretch
+            j.steps = nnc_pace_steps(&self.pace, team, most)
             with cython.critical_section(self):
                 memcpy(self.in_force, self.hyper, sizeof(self.hyper))
             with nogil:
@@ -263,13 +257,7 @@ cdef class Engine(Arena):
             PyErr_CheckSignals()
             if tick is not None:
                 tick(at / <double>n)
-            began = perf_counter() - began
-            if open and j.done > 0:
-                note_pace(&self.pace, team > 1, began, j.done)
-            if j.done == j.steps or began > STRETCH:
-                self.stretch = <long>(j.done * STRETCH / (began if began > 1e-7 else 1e-7)) + 1
-                if self.stretch > 4 * j.done:
-                    self.stretch = 4 * j.done
+            nnc_pace_note(&self.pace, team, most, j.steps, j.done, perf_counter() - began)
         return loss_sum * self.job.factor / (n if self.job.by_rows else 1)
 
     def step(self, cnp.ndarray X, y):

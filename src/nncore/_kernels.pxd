@@ -86,6 +86,13 @@ cdef extern from "nnc.h" nogil:
     void nnc_give(char *flag)
     void nnc_shuffle(int64_t n, int64_t *index, uint64_t *state)
 
+cdef extern from "pace.h" nogil:
+    ctypedef struct nnc_pace:
+        pass
+    int nnc_pace_threads(nnc_pace *p, int guess, int most)
+    long nnc_pace_steps(const nnc_pace *p, int threads, int most)
+    void nnc_pace_note(nnc_pace *p, int threads, int most, long steps, long done, double seconds)
+
 cdef extern from "plan.h" nogil:
     ctypedef struct nncore_plan:
         pass
