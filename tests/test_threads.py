@@ -135,6 +135,23 @@ def test_predict_during_fit_neither_hangs_nor_breaks(together):
     assert np.array_equal(net.parameters, alone.parameters)
 
 
+def test_nobody_sets_an_optimizer_between_the_core_and_what_the_trainer_says():
+    trainer = nn.Trainer(network())
+    trainer.step(X[:5], Y[:5])
+    core, others = trainer._engine, []
+
+    class Core:  # the engine, and behind it another thread that would set an optimizer, too
+        def set_optimizer(self, *settings):
+            core.set_optimizer(*settings)
+            other = threading.Thread(target=lambda: others.append(trainer._settings.acquire(blocking=False)))
+            other.start()
+            other.join()
+
+    trainer._engine = Core()
+    trainer.optimizer = nn.SGD(0.5)
+    assert others == [False]
+
+
 def test_two_trainings_of_one_network_do_not_crash(together):
     # nonsense, but it must stay defined: finite weights, both return
     net = network()

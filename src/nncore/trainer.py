@@ -4,6 +4,7 @@ is in the compiled core."""
 from __future__ import annotations
 
 from numbers import Real
+from threading import RLock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,7 @@ class Trainer:
         self.seed = net.seed if seed is None else int(seed)
         self.history = History()
         self._engine: Engine | None = None
+        self._settings = RLock()  # held where settings and engine change together; never in a step
 
     @property
     def optimizer(self) -> Optimizer:
@@ -92,9 +94,10 @@ class Trainer:
     @optimizer.setter
     def optimizer(self, value: Optimizer) -> None:
         settings = as_optimizer(value)
-        if self._engine is not None:
-            self._engine.set_optimizer(settings.info.index, settings.hyper())
-        self._optimizer = settings
+        with self._settings:
+            if self._engine is not None:
+                self._engine.set_optimizer(settings.info.index, settings.hyper())
+            self._optimizer = settings
 
     @property
     def learning_rate(self) -> float:
@@ -226,11 +229,13 @@ class Trainer:
             self._engine_for(self.batch_size or 1).set_state(state["engine"])
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_engine": None, "state": self.state()}
+        kept = {name: value for name, value in self.__dict__.items() if name != "_settings"}
+        return {**kept, "_engine": None, "state": self.state()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         inner = state.pop("state")
         self.__dict__.update(state)
+        self._settings = RLock()
         self.restore(inner)
 
     # ---- inside -------------------------------------------------------------------------------------------------------
@@ -259,11 +264,12 @@ class Trainer:
             return old
         engine = Engine(self.net._core_layers(dropout=True), self.net.parameters, rows, most, True, self.threads)
         engine.set_loss(_kernels.losses()[self.loss].index)
-        engine.set_optimizer(self._optimizer.info.index, self._optimizer.hyper())
         engine.seed(self.seed)
-        if old is not None:
-            engine.set_state(old.get_state())
-        self._engine = engine
+        with self._settings:
+            engine.set_optimizer(self._optimizer.info.index, self._optimizer.hyper())
+            if old is not None:
+                engine.set_state(old.get_state())
+            self._engine = engine
         return engine
 
     def _checked_pair(self, pair: Any) -> tuple[NDArray[Any], NDArray[Any]]:
