@@ -150,6 +150,7 @@ int nnc_quick_dot(const nnc_kernels *k);            /* k->int8[1] is there, and 
 
 /* Runs fn(context, i, n) for i = 0..n-1 on n threads, the caller being 0, and returns when all are done. Fewer than `want`
  * run when the pool is busy with another caller or threads cannot be made; n says how many. Safe after fork(). */
+enum { NNC_MOST_THREADS = 250 };                    /* in a team; whoever asks for more gets these */
 typedef struct nnc_team nnc_team;
 typedef void (*nnc_work)(void *context, int index, nnc_team *team);
 void nnc_parallel(int want, nnc_work work, void *context);

@@ -9,6 +9,7 @@ enum {
     FAR_BYTES = 16 << 20,          /* of a plan that no cache holds: every reading of it is to serve many rows */
     ROWS = 96,                     /* taken through all layers at a time, where there is room for them */
     MOST_ROWS = 384,               /* the same where weights come from beyond L2 */
+    MOST_BYTES = 32 << 20,         /* of what so many rows work in, unless one has more */
     DEPTH = 256,                   /* rows of weights that many samples go by at a time, about */
 };
 
@@ -237,16 +238,19 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
     plan->unpacked = unpacked;
     plan->deepest = deepest;
     plan->stack_rows = ROWS;
-    while (plan->stack_rows > 1 && many_bytes(plan, plan->stack_rows) > NNCORE_STACK)
+    while (plan->stack_rows > 0 && many_bytes(plan, plan->stack_rows) > NNCORE_STACK)
         plan->stack_rows -= plan->stack_rows > k->mr ? k->mr : 1;
     /* Weights that do not stay in L2 are to serve as many rows as fill two thirds of it with their buffers; those that no cache
      * holds, as many as fill three eighths of it with a part of their columns (product). */
-    plan->rows = plan->stack_rows;
+    plan->rows = plan->stack_rows > k->mr ? plan->stack_rows : k->mr;
     if (at > nnc_l2_bytes() / 2) {
         const int64_t each = at < FAR_BYTES ? 3 * plan->width : 16 * DEPTH / 3, room = nnc_l2_bytes() / (each * k->itemsize);
-        const int64_t least = at < FAR_BYTES ? plan->stack_rows : ROWS;
-        plan->rows = room > MOST_ROWS ? MOST_ROWS : room < least ? least : room / k->mr * k->mr;
+        const int64_t least = at < FAR_BYTES ? plan->rows : ROWS;
+        plan->rows = room > MOST_ROWS ? MOST_ROWS : room / k->mr * k->mr;
+        if (plan->rows < least) plan->rows = least;
     }
+    const int64_t most = MOST_BYTES / (2 * plan->width * k->itemsize);
+    if (plan->rows > most) plan->rows = most > 0 ? most : 1;
     nncore_plan *head = &plan->head;
     head->abi = NNCORE_ABI;
     head->itemsize = k->itemsize;
@@ -304,13 +308,17 @@ static void run_many(const nncore_plan *head, int64_t n, const void *x_, void *o
     const nnc_plan *plan = (const nnc_plan *)head;
     const long size = plan->k->itemsize;
     const int64_t most = scratch ? plan->rows : plan->stack_rows;
+    const char *from = x_;
+    char *out = out_;
+    if (most == 0) { /* the stack has room for one sample, but not for what many want besides */
+        for (; n > 0; n--, from += head->inputs * size, out += head->outputs * size) head->run(head, from, out, NULL);
+        return;
+    }
     char *memory = scratch ? scratch : __builtin_alloca((size_t)many_bytes(plan, most));
     memory = (char *)(((uintptr_t)memory + NNC_ALIGN - 1) & ~(uintptr_t)(NNC_ALIGN - 1));
     char *buffers[2] = {memory, memory + most * plan->width * size + NNC_SLACK};
     char *unpacked = buffers[1] + most * plan->width * size + NNC_SLACK;
     unpacked = (char *)(((uintptr_t)unpacked + NNC_ALIGN - 1) & ~(uintptr_t)(NNC_ALIGN - 1));
-    const char *from = x_;
-    char *out = out_;
     while (n > 0) {
         const long rows = n < most ? (long)n : (long)most;
         const char *x = from;

@@ -26,7 +26,7 @@ enum {
     NNC_AHEAD = 1024,                 /* bytes of small weights to ask for ahead: the CPU's own prefetch ends at each page */
     NNC_ROWS_AHEAD = 4,               /* listed rows of weights to ask for ahead, which no CPU can foresee; what stands behind
                                          the list's end may be anything, for asking harms nobody */
-    NNC_INT8_INPUTS = 133144,         /* most for int8: 127 * 127 times as many fits 32 bits; beyond, float32 stays */
+    NNC_INT8_INPUTS = 132104,         /* most for int8: 127 * 128 times as many fits 32 bits; beyond, float32 stays */
 };
 
 /* z (outputs of a group) = x (k) W, or += with add (kernels/row.h); and y = f(z + bias), y as long as z unless exact. */
@@ -56,7 +56,8 @@ typedef struct {
     const nnc_kernels *k;
     const char *base;                 /* where weights are: NULL for the plan itself, the parameters of a live plan */
     int64_t width;                    /* elements in a row of scratch: the widest layer, padded */
-    int64_t rows, stack_rows;         /* that run_many takes through all layers at a time, with scratch and without */
+    int64_t rows, stack_rows;         /* that run_many takes through all layers at a time, with scratch and without; stack_rows
+                                         may be 0: then it goes by run */
     int64_t unpacked, deepest;        /* bytes for unpacked bfloat16; inputs of the deepest int8 layer; 0: has none */
     void (*int8)(const void *stage, const void *base, long rows, const void *x, long x_row, void *z, long z_row,
                  void *scratch);      /* one of k->int8 */

@@ -1,9 +1,13 @@
 /* random.c: the order of samples. Integer arithmetic only, so a seed gives the same order on every machine. */
 #include "nnc.h"
 
-/* A number below bound (1..2^32), without bias worth the name: the high half of a 64-bit product of 32 random bits would do for
- * small n; 64 x 64 keeps the bias under n / 2^64. */
-static uint64_t below(uint64_t random, uint64_t bound) { return (uint64_t)(((unsigned __int128)random * bound) >> 64); }
+/* A number below bound, the high half of random * bound: biased by bound / 2^64 at most. By 32 bits, for not every machine has a
+ * product of 128. */
+static uint64_t below(uint64_t random, uint64_t bound) {
+    const uint64_t low = random & 0xFFFFFFFFu, high = random >> 32, bound_low = bound & 0xFFFFFFFFu, bound_high = bound >> 32;
+    const uint64_t middle = high * bound_low + (low * bound_low >> 32), other = low * bound_high + (middle & 0xFFFFFFFFu);
+    return high * bound_high + (middle >> 32) + (other >> 32);
+}
 
 void nnc_shuffle(int64_t n, int64_t *index, uint64_t *state) {
     for (int64_t i = 0; i < n; i++) index[i] = i;

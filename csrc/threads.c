@@ -16,8 +16,8 @@
 static atomic_int most_threads; /* 0: as many as there are CPUs */
 void nnc_set_threads(int most) { atomic_store(&most_threads, most); }
 int nnc_threads(void) {
-    const int most = atomic_load_explicit(&most_threads, memory_order_relaxed);
-    return most > 0 ? most : nnc_cpu_count();
+    const int most = atomic_load_explicit(&most_threads, memory_order_relaxed), threads = most > 0 ? most : nnc_cpu_count();
+    return threads < NNC_MOST_THREADS ? threads : NNC_MOST_THREADS;
 }
 
 #if defined(_WIN32)
@@ -43,7 +43,7 @@ int nnc_cpu_count(void) { return 1; }
 #include <sched.h>
 #endif
 
-enum { MOST = 250, SPINS = 4000 }; /* threads in a team; looks (some 10 us) at a gate before sleeping there */
+enum { SPINS = 4000, STACK = 1 << 20 }; /* looks (some 10 us) at a gate before sleeping there; bytes of stack that a worker has at least */
 
 /* A point where some wait until another opens it: a phase that changes when it opens, and a bed for the patient. */
 typedef struct {
@@ -145,18 +145,23 @@ static void add_workers(int wanted) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals belong to the caller's threads */
+    pthread_attr_t attributes; /* of what the C library has by itself 128 KiB may be all, and run_many takes NNCORE_STACK */
+    size_t stack = 0;
+    pthread_attr_init(&attributes);
+    if (pthread_attr_getstacksize(&attributes, &stack) == 0 && stack < STACK) pthread_attr_setstacksize(&attributes, STACK);
     pool.born_at = atomic_load(&pool.call.phase);
     while (pool.workers < wanted) {
         pthread_t id;
-        if (pthread_create(&id, NULL, worker, (void *)(intptr_t)(pool.workers + 1)) != 0) break;
+        if (pthread_create(&id, &attributes, worker, (void *)(intptr_t)(pool.workers + 1)) != 0) break;
         pthread_detach(id);
         pool.workers++;
     }
+    pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 void nnc_parallel(int want, nnc_work work, void *context) {
-    if (want > MOST) want = MOST;
+    if (want > NNC_MOST_THREADS) want = NNC_MOST_THREADS;
     if (want <= 1 || atomic_flag_test_and_set(&pool.busy)) {
         nnc_team alone = {.size = 1};
         work(context, 0, &alone);

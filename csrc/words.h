@@ -83,14 +83,12 @@ INLINE ivec FN(bits_set)(ibits x) {
 }
 #define v_bits_set FN(bits_set)
 
-/* |a| and -a by the sign bit; a with the sign of s */
+/* |a| and -a by the sign bit */
 #define I_SIGN ((ibits)((ubits)1 << (sizeof(real) * 8 - 1)))
 INLINE vec FN(abs)(vec a) { return (vec)((ivec)a & ~i_set(I_SIGN)); }
 INLINE vec FN(neg)(vec a) { return -a; } /* so that compilers fold it into the FMA */
-INLINE vec FN(copysign)(vec a, vec s) { return (vec)(((ivec)a & ~i_set(I_SIGN)) | ((ivec)s & i_set(I_SIGN))); }
 #define v_abs FN(abs)
 #define v_neg FN(neg)
-#define v_copysign FN(copysign)
 
 /* a*b - c and c - a*b, rounded once */
 #define v_fms(a, b, c) v_fma(a, b, v_neg(c))

@@ -139,7 +139,7 @@ def test_weights_of_every_size(isa):
 
 
 def test_the_largest_sum_fits_and_longer_layers_stay_float32(isa):
-    longest = 133144
+    longest = 132104
     net = nn.Network([longest, 33], init=1.0, seed=0)
     net.parameters[:] = 1
     x = np.ones(longest, np.float32)

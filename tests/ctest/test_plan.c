@@ -1,6 +1,6 @@
 /* test_plan.c: plans on every ISA that this machine has: one sample against many, with and without zeros among the
  * inputs, live against frozen, a plan against the one built again from what it holds, int8 with and without a special
- * instruction; all bit for bit.
+ * instruction; all bit for bit. And plans of which few rows, or not one, fit the stack.
  *
  *     cc -O2 -std=gnu11 -ffp-contract=off -Icsrc tests/ctest/test_plan.c csrc/(all).c csrc/isa/(all).c -lm -lpthread
  *     test_plan            exit code 1 and FAIL lines when something is off
@@ -100,6 +100,37 @@ static uint64_t check(const nnc_kernels *k, int storage, int which) {
     return hash(14695981039346656037u, many, (size_t)(ROWS * outputs * size)); /* memory is freed by the program's end */
 }
 
+/* inputs, hidden units, outputs of plans with rows of hundreds of kilobytes */
+static const int wide[][3] = {{64, 30000, 1}, {1, 100000, 1}, {16, 40000, 4}, {40, 33000, 2}, {3, 20000, 2}, {9, 8000, 3}, {2, 5000000, 1}};
+enum { WIDE = sizeof wide / sizeof wide[0] };
+
+/* Many samples in the scratch that the plan asks for, and on the stack where that is allowed, give what one by one gives. */
+static void check_wide(const nnc_kernels *k, int storage, const int *n) {
+    const int size = k->itemsize;
+    const long weights = (long)n[1] * (n[0] + n[2]);
+    char *w = aligned(weights * size + NNC_SLACK), *x = aligned((long)ROWS * n[0] * size + NNC_SLACK);
+    for (long i = 0; i < weights; i++) put(k, w, i, (double)(i % 1999) / 4000 - 0.25);
+    for (long i = 0; i < (long)ROWS * n[0]; i++) put(k, x, i, uniform());
+    const nnc_plan_layer layers[2] = {{n[0], n[1], NNC_tanh, 0, w, NULL, NULL},
+                                      {n[1], n[2], NNC_identity, 0, w + (long)n[0] * n[1] * size, NULL, NULL}};
+    nnc_plan *plan = aligned(nnc_plan_bytes(k, storage, 2, layers, 0));
+    nnc_plan_build(k, storage, 2, layers, NULL, plan);
+    const nncore_plan *head = &plan->head;
+    const size_t answer = (size_t)n[2] * size;
+    char *want = aligned(ROWS * (long)answer), *got = aligned(ROWS * (long)answer), *scratch = aligned(head->scratch);
+    char *scratch_many = aligned(head->scratch_many); /* so long and no longer: a sanitizer looks */
+    for (long i = 0; i < ROWS; i++) head->run(head, x + i * n[0] * size, want + (size_t)i * answer, scratch);
+    for (int stack = 0; stack <= (head->scratch <= NNCORE_STACK); stack++) {
+        memset(got, 0xFF, ROWS * answer);
+        head->run_many(head, ROWS, x, got, stack ? NULL : scratch_many);
+        if (memcmp(got, want, ROWS * answer) != 0 && failures++ < 40)
+            printf("FAIL %s f%d %s %d-%d-%d, %s\n", k->isa, size * 8, storages[storage], n[0], n[1], n[2], stack ? "stack" : "scratch");
+    }
+    if ((plan->rows < 1 || (plan->rows > 1 && head->scratch_many > (48 << 20))) && failures++ < 40)
+        printf("FAIL %d-%d-%d: %ld rows at a time in %ld bytes\n", n[0], n[1], n[2], (long)plan->rows, (long)head->scratch_many);
+    free(scratch_many), free(scratch), free(got), free(want), free(plan), free(x), free(w);
+}
+
 int main(int argc, char **argv) {
     const int hashes = argc > 1 && strcmp(argv[1], "--hash") == 0;
     for (int isa = 0; isa < NNC_ISAS; isa++) {
@@ -112,6 +143,8 @@ int main(int argc, char **argv) {
                     const char *type = dtype == NNC_FLOAT32 ? "f32" : "f64";
                     if (hashes) printf("%s %s network %d %016llx\n", storages[storage], type, which, (unsigned long long)h);
                 }
+        for (int i = 0; i < (hashes ? 0 : WIDE); i++)
+            for (int storage = 0; storage < NNC_STORAGES; storage++) check_wide(nnc_kernels_of(isa, NNC_FLOAT32), storage, wide[i]);
     }
     if (!hashes) printf(failures ? "%d failures\n" : "all good\n", failures);
     return failures != 0;

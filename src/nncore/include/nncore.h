@@ -34,11 +34,11 @@ struct nncore_plan {                  /* read only */
     int64_t scratch, scratch_many;    /* bytes that run and run_many work in */
 
     /* out (outputs) = network(x (inputs)). scratch: that many bytes of the caller's, of any alignment, or NULL: from
-     * the stack, which is allowed up to NNCORE_STACK. x may be out. */
+     * the stack, which is allowed where plan->scratch is no more than NNCORE_STACK. x may be out. */
     void (*run)(const nncore_plan *plan, const void *x, void *out, void *scratch);
 
     /* out (n, outputs) = network(x (n, inputs)), rows back to back. scratch: scratch_many bytes, or NULL: from the
-     * stack, where a wide network has room for few rows at a time, and is slower for it. Row i has
+     * stack, allowed as for run; there a wide network has room for few rows at a time, and is slower for it. Row i has
      * the same bits as run gives for it. x may not be out. */
     void (*run_many)(const nncore_plan *plan, int64_t n, const void *x, void *out, void *scratch);
 };
