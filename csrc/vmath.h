@@ -180,7 +180,7 @@ INLINE vec FN(log1p_unit)(vec x) {
     STEP(p, z, 0.28571428547957067);
     STEP(p, z, 0.40000000000156216);
     STEP(p, z, 0.66666666666666308);
-    return x - (h - s * v_fma(z, p, h));
+    return x - v_fnma(s, v_fma(z, p, h), h);
 #endif
 }
 #define v_log1p_unit FN(log1p_unit)

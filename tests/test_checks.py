@@ -150,6 +150,33 @@ def test_a_masked_array_without_masked_entries_is_an_array():
     assert as_inputs(np.ma.masked_array([[1.0, 2.0]]), 2, "float32")[0].tolist() == [[1, 2]]
 
 
+def test_what_is_read_or_written_as_it_lies_has_no_mask():
+    masked = np.ma.masked_array(np.zeros((2, 2), np.float32), np.eye(2))
+    with pytest.raises(TypeError, match=r"x is a masked array with masked entries: .* x\.filled\(0\)"):
+        checks.require_unmasked(masked, "x")
+    with pytest.raises(TypeError, match="out is a masked array whose mask would hide"):
+        checks.out_or_new(masked, (2, 2), "float32")
+    for plain in (np.zeros((2, 2), np.float32), np.ma.masked_array(np.zeros((2, 2), np.float32))):
+        checks.require_unmasked(plain, "x")
+        assert checks.out_or_new(plain, (2, 2), "float32") is plain
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_number_within_a_type(dtype):
+    largest = float(np.finfo(dtype).max)
+    assert checks.within("alpha", largest, dtype) == largest and checks.within("alpha", -largest, dtype) == -largest
+
+
+def test_too_large_a_number_hears_of_the_largest():
+    with pytest.raises(
+        ValueError, match=r"alpha is -1e\+39: too large for float32, .* is 3\.40282e\+38; .* float64 network"
+    ):
+        checks.within("alpha", -1e39, "float32")
+    if np.finfo(np.longdouble).max > np.finfo(np.float64).max:
+        with pytest.raises(ValueError, match=r"too large for float64, .* is 1\.79769e\+308; rescale it$"):
+            as_inputs(np.full((1, 1), np.finfo(np.longdouble).max), 1, "float64")
+
+
 def test_the_finite_check_can_be_left_out():
     assert np.isnan(as_inputs([[NAN]], 1, "float32", finite=False)[0]).all()
 

@@ -102,6 +102,30 @@ def test_what_is_wrong_is_said_in_one_line(arguments, expected, words, tmp_path,
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("m.safetensors", "PATH m.safetensors is MODEL itself"),
+        ("./m.safetensors", "is MODEL itself"),
+        ("hard.c", "is MODEL itself"),
+        ("soft.c", "is MODEL itself"),
+        ("other.safetensors", ".safetensors is for saved networks"),
+        ("модель.c", "--name"),
+    ],
+)
+def test_export_writes_over_no_network(path, words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    nn.Network([3, 4, 2], seed=0).save("m.safetensors")
+    nn.Network([2, 2], seed=0).save("other.safetensors")
+    os.link("m.safetensors", "hard.c")
+    os.symlink("m.safetensors", "soft.c")
+    before = {name: Path(name).read_bytes() for name in os.listdir()}
+    assert cli.main(["export", "m.safetensors", path]) == 1
+    out, err = capsys.readouterr()
+    assert words in err and err.count("\n") == 1 and out == ""
+    assert {name: Path(name).read_bytes() for name in os.listdir()} == before
+
+
 def test_ctrl_c(monkeypatch, capsys):
     def interrupted(options):
         raise KeyboardInterrupt

@@ -183,16 +183,23 @@ def test_a_step_from_inside_an_epoch_is_refused(uniform):
     X, y = data(uniform)
     trainer = nn.Trainer(network(), batch_size=20)
     trainer.step(X[:20], y[:20])
-    engine = trainer._engine
+    engine, state = trainer._engine, trainer.state()
 
     def tick(done):
         with pytest.raises(RuntimeError, match="at work in another call"):
             trainer.step(X[:20], y[:20])
         with pytest.raises(RuntimeError, match="at work in another call"):
+            trainer.step(X, y)  # for which there is no room yet
+        with pytest.raises(RuntimeError, match="at work in another call"):
             trainer.optimizer = nn.SGD(0.1)
+        with pytest.raises(RuntimeError, match="at work in another call"):
+            trainer.restore(state)
+        assert trainer.state()["engine"][1] == trainer.steps  # between two stretches, in the thread that trains
         trainer.learning_rate = 1e-3 * (1 + done)
 
-    engine.epoch(X, y, 20, True, tick)
+    engine.hold()
+    engine.epoch(X, y, 20, True, lambda: trainer.optimizer, tick)
+    engine.release()
     assert trainer.steps == 7 and trainer.learning_rate == 2e-3 and isinstance(trainer.optimizer, nn.Adam)
     trainer.optimizer = nn.SGD(0.1)
     assert trainer.step(X[:20], y[:20]) > 0
@@ -215,12 +222,50 @@ def test_settings_change_while_it_trains(together, uniform):
             try:
                 trainer.learning_rate = 1e-3 * (1 + turn % 5)
                 trainer.optimizer = nn.Adam() if turn % 2 else nn.SGD(0.01, momentum=0.5)
-            except RuntimeError as error:  # of another kind than the one that trains
+                settings, _, _, slots, *_ = trainer.state()["engine"] or (nn.SGD(), 0, 0, [])
+                assert len(slots) == (2 if isinstance(settings, nn.Adam) else 1 if settings.momentum else 0)
+            except RuntimeError as error:  # another kind than the one that trains; a state in the midst of a step
                 assert "at work in another call" in str(error)
-            assert len(trainer.state()["engine"] or range(5)) == 5
 
     together(3, lambda i: train() if i == 0 else change(i))
     assert np.isfinite(trainer.net.parameters).all() and len(trainer.history.loss) == 100
+
+
+def test_every_step_counts_whoever_comes_first(together, uniform):
+    X, y = data(uniform)
+    for _ in range(50):
+        trainer, taken = nn.Trainer(network(), batch_size=20), []
+
+        def step(i, trainer=trainer, taken=taken):
+            for rows in (3, 40, 100):
+                try:
+                    trainer.step(X[:rows], y[:rows])
+                    taken.append(rows)
+                except RuntimeError as error:
+                    assert "at work in another call" in str(error)
+
+        together(3, step)
+        assert trainer.steps == len(taken) > 0
+
+
+def test_nobody_steps_between_the_epochs_of_a_fit(together, uniform):
+    X, y = data(uniform)
+    trainer, epochs = nn.Trainer(network(), batch_size=20), 60
+
+    def work(i):
+        if i == 0:
+            return trainer.fit(X, y, epochs=epochs, validation_data=(X, y))
+        while True:
+            if trainer.history.loss:  # it has begun
+                try:
+                    trainer.step(X[: 20 * i], y[: 20 * i])
+                except RuntimeError as error:
+                    assert "at work in another call" in str(error)
+                else:
+                    return len(trainer.history.loss)
+
+    assert together(3, work)[1:] == [epochs, epochs]  # it had ended
+    assert trainer.steps == 6 * epochs + 2
 
 
 # ---- settings of the process -------------------------------------------------------------------------------------------

@@ -84,6 +84,14 @@ def test_auto_shows_a_bar_on_a_terminal_only(monkeypatch):
     assert not wanted("auto")
 
 
+def test_without_standard_error_there_is_no_bar(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)  # as with pythonw
+    assert not wanted(True)
+    with Progress(2, True) as bar:
+        bar.advance(loss=0.5)
+        assert bar.tick is None
+
+
 @pytest.mark.parametrize("value", ["yes", None, 1, "True"])
 def test_a_wrong_progress_has_its_words(value):
     with pytest.raises(ValueError, match="progress must be 'auto', True or False"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nncore import initializers
-from nncore.initializers import INITIALIZERS, check, fill, generator, label, permutation, uniform
+from nncore.initializers import INITIALIZERS, as_seed, check, fill, generator, label, permutation, uniform
 
 # variance times the fan that it is meant for: uniform on [-a, a) has variance a^2 / 3
 VARIANCES = {"he": (2, "in"), "glorot": (2, "both"), "lecun": (1, "in")}
@@ -106,6 +106,19 @@ def test_a_wrong_init_has_its_words_and_writes_nothing(init, error, words):
     assert words in str(caught.value) and (weight == 9).all()
 
 
+@pytest.mark.parametrize("init", [1e300, lambda rng, i, o: 1e300, lambda rng, i, o: np.full((i, o), 1e300)])
+def test_a_number_too_large_for_the_type_is_refused(init, recwarn):
+    weight = np.full((2, 3), 9.0, np.float32)
+    with pytest.raises(
+        ValueError, match=r"init.* is 1e\+300: too large for float32, whose largest number is 3\.40282e\+38"
+    ):
+        fill(weight, init, generator(0))
+    assert (weight == 9).all() and not recwarn.list
+    wide = np.empty((2, 3))
+    fill(wide, init, generator(0))
+    assert (wide == 1e300).all()
+
+
 def test_seeds():
     assert uniform(generator(5), 3).tolist() == uniform(generator(np.int64(5)), 3).tolist()
     assert uniform(generator(None), 3).tolist() != uniform(generator(None), 3).tolist()
@@ -115,6 +128,18 @@ def test_seeds():
     for wrong, error in ((-1, ValueError), (1.5, TypeError), ("1", TypeError), (True, TypeError)):
         with pytest.raises(error, match="seed must be an integer of 0 or more"):
             generator(wrong)
+        with pytest.raises(error, match="a numpy Generator, or None"):
+            as_seed(wrong)
+
+
+@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937, np.random.Philox, np.random.SFC64])
+def test_a_generator_gives_a_seed_that_can_be_kept(bits):
+    rng, again = np.random.Generator(bits(3)), np.random.Generator(bits(3))
+    first, second = as_seed(rng), as_seed(rng)
+    assert type(first) is int and first >= 0 and first != second
+    assert [first, second] == [as_seed(again), as_seed(again)]
+    assert as_seed(7) == 7 and type(as_seed(np.int64(7))) is int and as_seed(2**200) == 2**200
+    assert as_seed(None) != as_seed(None)
 
 
 def test_permutation():

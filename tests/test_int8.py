@@ -1,5 +1,9 @@
 """int8 layers: whole numbers all through, equal to the bit to a numpy twin on every instruction set, and what their error is."""
 
+import ctypes
+import platform
+import sys
+
 import numpy as np
 import pytest
 
@@ -147,6 +151,28 @@ def test_the_largest_sum_fits_and_longer_layers_stay_float32(isa):
     longer = nn.Network([longest + 1, 33], seed=0)
     x = np.random.default_rng(0).normal(size=longest + 1).astype(np.float32)
     assert same(longer.freeze("int8")(x), longer.predict(x))
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux") or platform.machine() != "x86_64", reason="sets the rounding as on x86"
+)
+def test_the_largest_input_keeps_its_sign_in_any_rounding():
+    upward, nearest, maths = 0x800, 0, ctypes.CDLL("libm.so.6")
+    net, before, answers = network([50, 70, 90], 3), _kernels.isa(), {}
+    X = np.random.default_rng(0).normal(size=(200, 50)).astype(np.float32)
+    want = net.predict(X)
+    for name, here in _kernels.isas().items():
+        if here:
+            _kernels.select_isa(name)
+            predict, out = net.freeze("int8"), np.empty_like(want)
+            maths.fesetround(upward)
+            predict(X, out)
+            maths.fesetround(nearest)
+            answers[name] = out.tobytes()
+            assert np.abs(out - want).max() < 0.1 * np.abs(want).max()
+    _kernels.select_isa(before)
+    answers.pop("generic", None)  # without FMA it differs in the last places
+    assert len(set(answers.values())) <= 1
 
 
 def test_all_instruction_sets_give_the_same_bits():

@@ -191,6 +191,28 @@ def test_step_that_diverges():
     assert trainer.step([1, 1], [0]) == pytest.approx(1.44)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("warm", [0, 3])  # epochs before, by which stretches of steps grow long
+def test_a_weight_that_would_be_infinite_stops_at_that_step(warm, threads):
+    x, y = np.zeros((20000, 2), np.float32), np.full((20000, 1), 5, np.float32)
+    x[:, 0] = 0.01
+    net = nn.Network([2, 1], init=0.0, bias=False)
+    trainer = nn.Trainer(net, "sse", nn.SGD(0.1), batch_size=1, threads=threads)
+    for _ in range(warm):
+        trainer.fit(x, y, epochs=1, shuffle=False)
+    bad, before = 1234, trainer.steps
+    again = nn.Trainer(net.copy(), "sse", nn.SGD(0.1))
+    x[bad] = 0, 1e38  # its weight is 0, so the loss is harmless; its gradient is beyond float32
+    with pytest.raises(
+        FloatingPointError, match=f"diverged at step {before + bad + 1}: a weight would have become nan or inf"
+    ):
+        trainer.fit(x, y, epochs=1, shuffle=False)
+    assert trainer.steps == before + bad and trainer.history.stopped == "diverged"
+    for i in range(bad):
+        again.step(x[i], y[i])
+    assert np.array_equal(net.parameters, again.net.parameters) and net.parameters[1] == 0
+
+
 def test_gradients_of_an_infinite_loss_say_so():
     net = nn.Network([2, 1], init=1.0, bias=False, dtype="float64")
     with pytest.raises(FloatingPointError, match="inf"):

@@ -85,6 +85,65 @@ def test_what_is_written_into_a_view_is_in_the_network():
     assert np.array_equal(net.predict(X), np.zeros((3, 2)))
 
 
+@pytest.mark.parametrize("name", ["inputs", "outputs", "activation", "parameter", "dropout", "init", "size"])
+def test_what_a_layer_is_does_not_change(name):
+    net = small()
+    layer, before = net.layers[0], net.describe()
+    one, many = net.predict(np.ones(3)), net.predict(np.ones((4, 3)))
+    with pytest.raises(AttributeError, match=f"^{name} of a layer does not change.*make a new Network"):
+        setattr(layer, name, getattr(layer, name))
+    with pytest.raises(AttributeError, match=f"^{name} of a layer cannot be deleted"):
+        delattr(layer, name)
+    assert net.describe() == before and np.array_equal(net.predict(np.ones(3)), one)
+    assert np.array_equal(net.predict(np.ones((4, 3))), many) and np.array_equal(many[0], one)
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+def test_a_copy_of_a_layer_is_one(twin):
+    layer = nn.Network([3, nn.Dense(5, "leaky_relu", alpha=0.25, dropout=0.5), 2], seed=1).layers[0]
+    other = twin(layer)
+    assert repr(other) == repr(layer) and other.parameter == 0.25 and np.array_equal(other.weight, layer.weight)
+    with pytest.raises(AttributeError, match="activation of a layer does not change"):
+        other.activation = "tanh"
+    other.bias = 1
+    assert np.all(other.bias == 1)
+
+
+def test_a_dense_may_be_used_again():
+    dense = nn.Dense(3)
+    first, second = nn.Network([3, dense, dense], hidden="tanh", init=0.5), nn.Network([2, dense, 1], hidden="relu")
+    assert repr(dense) == "Dense(3)" and [layer.activation for layer in first.layers] == ["tanh", "identity"]
+    assert [layer.activation for layer in second.layers] == ["relu", "identity"] and second.layers[0].init == "he"
+
+
+@pytest.mark.parametrize("value", [1e300, -1e39, np.full((3, 5), 1e39), np.full((3, 5), np.inf), [[np.nan] * 5] * 3])
+def test_what_is_assigned_must_be_finite_in_the_networks_type(value, recwarn):
+    net = small()
+    before = net.parameters.copy()
+    with pytest.raises(ValueError, match="^weight"):
+        net.layers[0].weight = value
+    with pytest.raises(ValueError, match="^bias"):
+        net.layers[0].bias = np.asarray(value).flat[0]
+    assert np.array_equal(net.parameters, before) and not recwarn.list
+    largest = np.finfo(np.float32).max
+    net.layers[0].weight = float(largest)
+    assert np.all(net.layers[0].weight == largest)
+    wide = small(dtype="float64")
+    wide.layers[0].weight = 1e300
+    assert np.all(wide.layers[0].weight == 1e300)
+
+
+def test_weights_of_any_kind_can_be_assigned():
+    net = nn.Network([2, 2], seed=0)
+    for value in ([[1, 2], [3, 4]], np.array([[1, 2], [3, 4]], object), np.array([[1, 2], [3, 4]], ">f8", order="F")):
+        net.layers[0].weight = value
+        assert net.layers[0].weight.tolist() == [[1, 2], [3, 4]]
+    net.layers[0].weight = net.layers[0].weight.T
+    assert net.layers[0].weight.tolist() == [[1, 3], [2, 4]]
+    net.layers[0].bias = True
+    assert net.layers[0].bias.tolist() == [1, 1]
+
+
 def test_views_and_weights_survive_training():
     net = small()
     weight, vector, bias = net.layers[0].weight, net.parameters, net.layers[1].bias
@@ -334,3 +393,24 @@ def test_gradients_are_views_in_the_order_of_parameters(uniform):
         assert np.array_equal(gradients.vector[at : at + dW.size], dW.ravel())
         at += dW.size + db.size
     assert np.shares_memory(gradients.layers[1].bias, gradients.vector) and at == gradients.vector.size
+
+
+SEED_X, SEED_Y = np.linspace(-1, 1, 24).reshape(8, 3), np.linspace(-1, 1, 16).reshape(8, 2)
+
+
+def test_a_generator_is_a_seed():
+    def trained(rng):
+        net = nn.Network([3, nn.Dense(5, dropout=0.2), 2], seed=rng)
+        net.fit(SEED_X, SEED_Y, epochs=2, seed=rng)
+        nn.Trainer(net, seed=rng).fit(SEED_X, SEED_Y, epochs=2)
+        return net
+
+    rng = np.random.default_rng(3)
+    one, other = trained(np.random.default_rng(3)), trained(rng)
+    assert one.seed == other.seed and np.array_equal(one.parameters, other.parameters)
+    assert nn.Network([3, 2], seed=rng).seed != nn.Network([3, 2], seed=rng).seed
+    assert np.array_equal(
+        nn.Network([3, 5], seed=one.seed).parameters[:15],
+        nn.Network([3, 5], seed=np.random.default_rng(3)).parameters[:15],
+    )
+    nn.random_search(one, SEED_X, SEED_Y, trials=3, seed=rng)

@@ -50,6 +50,17 @@ def test_backpropagation_agrees(hidden, output, loss, dtype):
     assert check.error <= check.tolerance and "agree on" in repr(check)
 
 
+@pytest.mark.parametrize("alpha", [0, 1e-30, 0.3, 1, 2.5])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_backpropagation_agrees_for_every_alpha_that_is_taken(alpha, dtype):
+    net = nn.Network([3, nn.Dense(6, "leaky_relu", alpha=alpha), nn.Dense(2, "leaky_relu")], dtype=dtype, seed=0)
+    rng = np.random.default_rng(1)
+    check = nn.check_gradient(net, rng.normal(size=(9, 3)), rng.normal(size=(9, 2)))
+    assert check, repr(check)
+    with pytest.raises(ValueError, match="alpha must be a number of 0 or more"):  # y's sign would not tell that of z
+        nn.Dense(6, "leaky_relu", alpha=-alpha - 0.1)
+
+
 def test_a_wrong_gradient_is_found_and_named(monkeypatch):
     net = nn.Network([3, 4, 2], hidden="tanh", dtype="float64", seed=0)
     right = nn.Network.gradients

@@ -8,6 +8,7 @@ import inspect
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nncore as nn
@@ -96,6 +97,30 @@ def test_wrong_settings_have_their_words(settings, error, words):
         nn.Adam().replace(**settings)
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (nn.Adam(epsilon=1e-50), r"epsilon is 1e-50: too small for float32, where it must be at least 1\.17549e-38"),
+        (nn.AdamW(epsilon=1e-40), "epsilon is 1e-40: too small for float32"),
+        (nn.Adam(epsilon=1e300), r"epsilon is 1e\+300: too large for float32, whose largest number is 3\.40282e\+38"),
+        (nn.SGD(1e39), r"learning_rate is 1e\+39: too large for float32"),
+        (nn.SGD(weight_decay=1e39), r"weight_decay is 1e\+39: too large for float32"),
+    ],
+)
+def test_what_a_type_cannot_hold_is_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
+        optimizers.as_optimizer(settings, "float32")
+    assert optimizers.as_optimizer(settings, "float64") is settings is optimizers.as_optimizer(settings)
+
+
+@pytest.mark.parametrize("dtype", ["float32", np.dtype("float64")])
+def test_usual_settings_fit_every_type(dtype):
+    # a learning rate that has fallen to nothing stands still, which is no mistake
+    for settings in (nn.SGD(1e-60, momentum=0.9, nesterov=True), nn.Adam(1e-60), nn.AdamW(epsilon=1e-37)):
+        assert optimizers.as_optimizer(settings, dtype) is settings
+    assert optimizers.as_optimizer("adam", dtype) == nn.Adam() == optimizers.as_optimizer(nn.Adam, dtype)
+
+
 def test_more_wrong_settings():
     with pytest.raises(ValueError, match="momentum must be a number from 0"):
         nn.SGD(0.1, momentum=1)
@@ -124,3 +149,26 @@ def test_the_stub_says_what_is_there():
         defaults = [ast.literal_eval(value) for value in [*init.args.defaults, *init.args.kw_defaults]]
         assert dict(zip(names, map(float, defaults), strict=True)) == row.defaults, row.display
     assert set(classes) == {"Optimizer", *(row.display for row in ROWS.values())}
+
+
+SEED_X, SEED_Y = np.linspace(-1, 1, 24).reshape(8, 3), np.linspace(-1, 1, 16).reshape(8, 2)
+
+
+def test_settings_that_the_type_cannot_hold():
+    net = nn.Network([3, 2], seed=0)
+    with pytest.raises(ValueError, match="epsilon is 1e-50: too small for float32"):
+        nn.Trainer(net, optimizer=nn.Adam(epsilon=1e-50))
+    with pytest.raises(ValueError, match="learning_rate is 1e\\+39: too large for float32"):
+        net.fit(SEED_X, SEED_Y, learning_rate=1e39)
+    trainer = nn.Trainer(net)
+    with pytest.raises(ValueError, match="epsilon is 1e-50"):
+        trainer.optimizer = nn.Adam(epsilon=1e-50)
+    with pytest.raises(ValueError, match="learning_rate is 1e\\+39"):
+        trainer.learning_rate = 1e39
+    assert trainer.optimizer == nn.Adam()
+    nn.Trainer(nn.Network([3, 2], dtype="float64", seed=0), optimizer=nn.Adam(epsilon=1e-50)).fit(
+        SEED_X, SEED_Y, epochs=2
+    )
+    smallest = nn.Adam(0.1, epsilon=1.1754944e-38)
+    for scale in (1, 1e-18, 1e-30):
+        nn.Trainer(nn.Network([3, 2], seed=0), optimizer=smallest).fit(SEED_X * scale, SEED_Y * scale, epochs=30)

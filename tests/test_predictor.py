@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import nncore as nn
-from nncore import _kernels
+from nncore import _kernels, checks
 
 SIZES = [1, 2, 3, 8, 16, 17, 31, 33, 64, 65, 100, 130, 257]
 
@@ -142,6 +142,40 @@ def test_network_wider_than_the_stack_allows():
     assert predict(X).tobytes() == expected.tobytes()
     assert np.array([predict(x) for x in X]).tobytes() == expected.tobytes()
     assert np.array([net.predict(x) for x in X]).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("width", [30_000, 1_500_000])
+def test_networks_of_which_a_row_does_not_fit_the_stack_serve_many_callers(width, together):
+    net = nn.Network([2, width, 2], seed=0)
+    X = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
+    predict, want = net.freeze(), net.predict(X)
+
+    def work(_):
+        for _ in range(3):
+            assert predict(X).tobytes() == want.tobytes() and predict(X[3]).tobytes() == want[3].tobytes()
+
+    together(3, work)
+
+
+def test_arrays_that_were_pickled_and_out_by_name_take_the_quick_way(monkeypatch):
+    predict = NET.freeze()
+    x, out = pickle.loads(pickle.dumps(X32)), pickle.loads(pickle.dumps(np.empty(2, np.float32)))
+    assert x.dtype is not X32.dtype  # numpy makes one of its own
+    want = predict(X32).tobytes()
+    for name in ("as_inputs", "out_or_new"):  # what the long way calls
+        monkeypatch.setattr(checks, name, None)
+    assert predict(x).tobytes() == want
+    assert predict(x, out) is out and predict(x, out=out) is out and out.tobytes() == want
+    with pytest.raises(TypeError):
+        predict([1, 2, 3, 4], out=out)
+
+
+@pytest.mark.parametrize(
+    "layers", [[], [(2, 2, 99, 0.0, False, 0.0)], [(2, 3, 0, 0.0, False, 0.0), (2, 1, 0, 0.0, False, 0.0)]]
+)
+def test_layers_that_do_not_fit_make_no_plan(layers):
+    with pytest.raises(ValueError, match="layers"):
+        nn.Predictor(layers, np.zeros(sum(layer[0] * layer[1] for layer in layers), np.float32))
 
 
 @pytest.mark.parametrize("sizes, rows", [([900, 1200, 3], 200), ([1100, 1300, 1100, 70], 400), ([2100, 2100, 5], 401)])
@@ -310,6 +344,22 @@ def test_memory_that_x_and_out_share_is_refused_for_many():
         nn.Network([4, 4], seed=0).freeze()(both, both)
 
 
+def test_masked_arrays_are_refused():
+    predict = nn.Network([3, 2], seed=0).freeze()
+    with pytest.raises(TypeError, match="x is a masked array with masked entries"):
+        predict(np.ma.masked_array(np.zeros((8, 3), np.float32), np.eye(8, 3)), np.zeros((8, 2), np.float32))
+    with pytest.raises(TypeError, match="out is a masked array whose"):
+        predict(np.zeros((8, 3), np.float32), np.ma.masked_array(np.zeros((8, 2), np.float32), np.eye(8, 2)))
+
+
+def test_weights_that_float32_cannot_hold_are_refused():
+    net = nn.Network([3, 40, 2], seed=0, dtype="float64")
+    net.layers[0].weight = 1e300
+    for storage in ("float32", "bfloat16", "int8"):
+        with pytest.raises(ValueError, match=f"finite to be stored as {storage}"):
+            net.freeze(storage)
+
+
 # ---- threads and memory ----------------------------------------------------------------------------------------------
 
 
@@ -350,7 +400,7 @@ import numpy as np, nncore as nn
 count = ctypes.CDLL(None).malloc_calls
 count.restype = ctypes.c_long
 nets = [([17, 64, 64, 6], None), ([784, 256, 10], None), ([8, 16, 1], None), ([300, 300, 40, 2], "int8")]
-for sizes, storage in [*nets, ([300, 90, 2], "bfloat16")]:
+for sizes, storage in [*nets, ([300, 90, 2], "bfloat16"), ([3, 40000, 2], None)]:
     predict = nn.Network(sizes, seed=0).freeze(storage)
     x, out = np.ones(sizes[0], np.float32), np.empty(sizes[-1], np.float32)
     X, OUT = np.ones((5, sizes[0]), np.float32), np.empty((5, sizes[-1]), np.float32)
@@ -362,10 +412,12 @@ for sizes, storage in [*nets, ([300, 90, 2], "bfloat16")]:
             call()
         return count() - before
 
-    nothing = counted(lambda: None)
+    predict(x, out), predict(X, OUT)  # a network as wide as the last makes its workspace
+    nothing, named = counted(lambda: None), counted(lambda: dict(out=out))
     one, many = counted(lambda: predict(x, out)), counted(lambda: predict(X, OUT))
     assert counted(lambda: np.empty(1000)) >= 1000, "the counter does not count"
     assert one == many == nothing, (sizes, storage, one, many, nothing)
+    assert counted(lambda: predict(x, out=out)) <= named
 """
 
 

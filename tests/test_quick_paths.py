@@ -125,6 +125,28 @@ def test_a_refused_prediction_leaves_out_as_it_was(which):
     assert (out == 7).all()
 
 
+@pytest.mark.parametrize("rows", [1, 3, 2000])
+@pytest.mark.parametrize("name", ["predict", "input_gradient"])
+def test_out_that_overlaps_the_input_is_refused_and_in_its_place_is_right(rows, name):
+    call = getattr(nn.Network([4, 4], hidden="tanh", seed=0), name)
+    both = np.zeros((rows + 3, 4), "float32")
+    both[:rows] = data(rows, 4)
+    before = both.copy()
+    for shift in range(1, min(rows, 4)):
+        with pytest.raises(ValueError, match="share memory"):
+            call(both[:rows], both[shift : shift + rows])
+        assert np.array_equal(both, before)
+    want = call(before[:rows])
+    assert np.array_equal(call(both[:rows], both[:rows]), want) and np.array_equal(both[:rows], want)
+
+
+def test_a_jacobian_over_its_input_is_refused():
+    both = np.ones(20, "float32")
+    with pytest.raises(ValueError, match="share memory"):
+        nn.Network([4, 4], seed=0).jacobian(both[:4], both[2:18].reshape(4, 4))
+    assert both.all()
+
+
 def test_gradients_of_a_kept_workspace_are_those_of_a_new_one():
     net = network()
     x, y = data(40, 3), data(40, 1, seed=1)

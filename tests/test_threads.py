@@ -135,21 +135,50 @@ def test_predict_during_fit_neither_hangs_nor_breaks(together):
     assert np.array_equal(net.parameters, alone.parameters)
 
 
-def test_nobody_sets_an_optimizer_between_the_core_and_what_the_trainer_says():
+def test_the_core_goes_by_the_optimizer_that_the_trainer_shows(together):
     trainer = nn.Trainer(network())
-    trainer.step(X[:5], Y[:5])
-    core, others = trainer._engine, []
+    kinds = [nn.SGD(0.001), nn.Adam(0.001)]
 
-    class Core:  # the engine, and behind it another thread that would set an optimizer, too
-        def set_optimizer(self, *settings):
-            core.set_optimizer(*settings)
-            other = threading.Thread(target=lambda: others.append(trainer._settings.acquire(blocking=False)))
-            other.start()
-            other.join()
+    def work(i):
+        for _ in range(100):
+            trainer.optimizer = kinds[i]
 
-    trainer._engine = Core()
-    trainer.optimizer = nn.SGD(0.5)
-    assert others == [False]
+    for _ in range(20):
+        together(2, work)
+        trainer.step(X[:5], Y[:5])
+        settings, _, _, slots, *_ = trainer.state()["engine"]
+        assert settings is trainer.optimizer and len(slots) == {kinds[0]: 0, kinds[1]: 2}[settings]
+
+
+@pytest.mark.parametrize("sizes", [[64, 128, 1, 128, 64], [2, 1, 31], [3, 1, 1, 40], [1, 33, 1, 1]])
+def test_layers_of_one_unit_have_neighbours_in_memory(sizes, uniform):
+    # their gradient is a plain column, in which the rows of threads stand side by side
+    x, y = uniform((700, sizes[0]), 1, "float32"), uniform((700, sizes[-1]), 2, "float32")
+    net = nn.Network(sizes, hidden="tanh", seed=0)
+    want = net.gradients(x, y).vector, net.input_gradient(x, threads=1)
+    for threads in (2, 3, 5):
+        for _ in range(10):
+            nets = [net.copy(), net.copy()]
+            for one, n in zip(nets, (1, threads), strict=True):
+                one.fit(x[:210], y[:210], epochs=1, batch_size=70, threads=n)
+            assert np.array_equal(nets[0].parameters, nets[1].parameters)
+            assert np.array_equal(net.input_gradient(x, threads=threads), want[1])
+    before = nn.threads()
+    nn.set_threads(3)
+    assert all(np.array_equal(net.gradients(x, y).vector, want[0]) for _ in range(10))
+    nn.set_threads(before)
+
+
+@pytest.mark.parametrize("count", [10**9, 2**31, 2**70])
+def test_no_more_threads_than_a_team_holds(count):
+    net, before = nn.Network([3, 4, 2], seed=0), nn.threads()
+    want = net.predict(X[:9, :3])
+    assert np.array_equal(net.predict(X[:9, :3], threads=count), want)
+    assert net.jacobian(X[:9, :3], threads=count).shape == (9, 2, 3)
+    net.fit(X[:9, :3], Y[:9, :2], epochs=1, threads=count)
+    nn.set_threads(count)
+    assert nn.threads() == 250
+    nn.set_threads(before)
 
 
 def test_two_trainings_of_one_network_do_not_crash(together):

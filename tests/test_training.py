@@ -1,5 +1,6 @@
 """The public face of training: what fit and Trainer take, what they give back. Its numbers: test_training_locked.py."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -120,6 +121,64 @@ def test_online_steps(uniform):
         assert by_samples.step(X[i], y[i]) == loss
     assert np.array_equal(rows.parameters, samples.parameters) and by_rows.steps == 10
     assert len(by_rows.history) == 0
+
+
+def test_the_loss_of_an_epoch_does_not_depend_on_its_stretches(uniform):
+    X, y = uniform((20000, 20), 1), uniform((20000, 1), 2)
+    trainer = nn.Trainer(nn.Network([20, 64, 1], seed=0))
+    trainer.fit(X, y, epochs=1)  # so that the copies begin with short stretches, and it goes on with long ones
+    for _ in range(5):
+        again = copy.deepcopy(trainer)
+        assert trainer.fit(X, y, epochs=1).loss[-1] == again.fit(X, y, epochs=1).loss[-1]
+
+
+def test_what_a_trainer_is_may_not_change_but_how_it_works_may(uniform):
+    X, y = uniform((40, 3), 1), uniform((40, 2), 2)
+    net = small()
+    trainer = nn.Trainer(net, batch_size=8)
+    trainer.fit(X, y, epochs=1)
+    for name, value in (("loss", "sse"), ("net", small()), ("seed", 3)):
+        with pytest.raises(AttributeError):
+            setattr(trainer, name, value)
+    for name in ("batch_size", "threads"):
+        for wrong in (0, -1, 1.5, "a", True):
+            with pytest.raises((ValueError, TypeError), match=name):
+                setattr(trainer, name, wrong)
+    trainer.batch_size, trainer.threads = 20, 2
+    trainer.fit(X, y, epochs=1)
+    assert trainer.steps == 5 + 2 and trainer.threads == 2
+    trainer.batch_size = trainer.threads = None
+    trainer.fit(X, y, epochs=1)
+    assert trainer.steps == 8
+
+
+@pytest.mark.parametrize("wrong", ["another network", "another optimizer", None, {}, 3])
+def test_a_state_that_does_not_fit_is_refused_and_nothing_changes(wrong, uniform):
+    X, y = uniform((40, 3), 1), uniform((40, 2), 2)
+    trainer, other = nn.Trainer(small()), nn.Trainer(nn.Network([3, 7, 2], seed=0))
+    other.step(X, y)
+    trainer.step(X, y)
+    state = copy.deepcopy(trainer.state())
+    if wrong == "another network":
+        wrong = other.state()
+    if wrong == "another optimizer":
+        wrong = {**trainer.state(), "engine": (nn.SGD(0.1), *trainer.state()["engine"][1:])}
+    with pytest.raises((TypeError, ValueError), match="state"):
+        trainer.restore(wrong)
+    again = nn.Trainer(small())
+    again.restore(state)
+    again.net.parameters[:] = trainer.net.parameters
+    assert again.step(X, y) == trainer.step(X, y) and trainer.steps == again.steps == 2
+    assert np.array_equal(again.net.parameters, trainer.net.parameters)
+
+
+def test_labels_that_change_under_it_are_no_addresses(uniform):
+    net = nn.Network([3, 5, 2], output="softmax", seed=0)
+    trainer = nn.Trainer(net)
+    trainer.step(uniform((4, 3), 1), [0, 1, 1, 0])
+    X = uniform((4, 3), 1, "float32")
+    for label in (2**30, -(2**30), 2, -1):  # past the checks, as another thread could do it
+        assert np.isfinite(trainer._engine.step(X, np.full(4, label, np.int32), trainer.optimizer))
 
 
 def test_stop_loss():

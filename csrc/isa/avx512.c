@@ -53,7 +53,7 @@ extern const nnc_kernels *const nnc_tables_avx2[NNC_DTYPES];
 #define q_dot(sum, x, w) q_dot_up(sum, _mm512_abs_epi8((__m512i)(x)), nnc_avx512_sign((__m512i)(w), (__m512i)(x)))
 #define q_dot_quick(sum, x, w)                                                                                         \
     q_dot_up_quick(sum, _mm512_abs_epi8((__m512i)(x)), nnc_avx512_sign((__m512i)(w), (__m512i)(x)))
-#define q_narrow(p, i) _mm_storeu_si128((__m128i *)(p), _mm512_cvtepi32_epi8((__m512i)(i)))
+#define q_narrow(p, i) _mm_storeu_si128((__m128i *)(p), _mm512_cvtsepi32_epi8((__m512i)(i)))
 #define v_list_nonzero nnc_avx512_list32
 #define v_count_nonzero(v) __builtin_popcount(_mm512_test_epi32_mask((__m512i)(v), (__m512i)(v)))
 #define vec __m512

@@ -32,7 +32,7 @@ static inline nnc_generic_i32 nnc_generic_dot(nnc_generic_i32 sum, nnc_generic_i
 #define q_dot_up q_dot
 #define q_narrow(p, i)                                                                                                 \
     do {                                                                                                               \
-        for (int lane_ = 0; lane_ < 4; lane_++) (p)[lane_] = (int8_t)(i)[lane_];                                       \
+        for (int lane_ = 0; lane_ < 4; lane_++) (p)[lane_] = (int8_t)((i)[lane_] > 127 ? 127 : (i)[lane_]);                                       \
     } while (0)
 #define vec nnc_generic_f32
 #define v_set(x) __extension__({ const float set_ = (x); (vec){set_, set_, set_, set_}; })

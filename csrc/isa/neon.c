@@ -27,7 +27,7 @@ static inline __attribute__((always_inline)) int32x4_t nnc_neon_dot(int32x4_t su
 #define q_dot_up_quick q_dot_quick
 #endif
 #define q_narrow(p, i)                                                                                                 \
-    vst1_lane_s32((int32_t *)(p), vreinterpret_s32_s8(vmovn_s16(vcombine_s16(vmovn_s32((int32x4_t)(i)), vdup_n_s16(0)))), 0)
+    vst1_lane_s32((int32_t *)(p), vreinterpret_s32_s8(vqmovn_s16(vcombine_s16(vmovn_s32((int32x4_t)(i)), vdup_n_s16(0)))), 0)
 #define vec float32x4_t
 #define v_set(x) vdupq_n_f32(x)
 #define v_fma(a, b, c) vfmaq_f32(c, a, b)

@@ -125,6 +125,11 @@ cdef class Arena:
         else:
             (<double *>p.one)[0] = 1
 
+    @property
+    def isa(self):
+        """The instruction set it was made for."""
+        return self.plan.k.isa.decode()
+
     cdef bint plain(self, object x, int axes, long last) noexcept:
         # an array (of no subclass) of the parameters' type that can be read as it lies: what needs no words and no conversion
         return (cnp.PyArray_CheckExact(x) and cnp.PyArray_TYPE(<cnp.ndarray>x) == self.kind

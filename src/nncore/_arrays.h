@@ -8,10 +8,11 @@
 
 enum { READABLE = NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED, WRITABLE = READABLE | NPY_ARRAY_WRITEABLE };
 
-/* array is an ndarray (no subclass) of this type, with these flags. */
+/* array is an ndarray (no subclass) of this type, with these flags. An array that was pickled has a descriptor of its own. */
 static inline int lies_right(PyObject *array, void *descr, int flags) {
-    return PyArray_CheckExact(array) && (void *)PyArray_DESCR((PyArrayObject *)array) == descr &&
-           (PyArray_FLAGS((PyArrayObject *)array) & flags) == flags;
+    if (!PyArray_CheckExact(array) || (PyArray_FLAGS((PyArrayObject *)array) & flags) != flags) return 0;
+    PyArray_Descr *const own = PyArray_DESCR((PyArrayObject *)array);
+    return (void *)own == descr || (own->type_num == ((PyArray_Descr *)descr)->type_num && PyArray_ISNOTSWAPPED((PyArrayObject *)array));
 }
 
 /* Of an ndarray: it is (n,), or (any number but 0, n). */
@@ -32,15 +33,22 @@ static inline int apart(PyObject *a, PyObject *b) {
     return p + PyArray_NBYTES((PyArrayObject *)a) <= q || q + PyArray_NBYTES((PyArrayObject *)b) <= p;
 }
 
+/* Two whole matrices lie in the same place, row for row. */
+static inline int in_place(PyObject *a, PyObject *b) {
+    return data_of(a) == data_of(b) && PyArray_DIMS((PyArrayObject *)a)[1] == PyArray_DIMS((PyArrayObject *)b)[1];
+}
+
 /* x (n), floats of 4 or 8 bytes, holds neither nan nor inf: no exponent of all ones. */
 static inline int is_finite(const void *x, int64_t n, int itemsize) {
+    typedef uint32_t __attribute__((may_alias)) bits32;
+    typedef uint64_t __attribute__((may_alias)) bits64;
     if (itemsize == 4) {
-        const uint32_t *bits = x, ones = 0x7F800000u;
+        const bits32 *bits = x, ones = 0x7F800000u;
         uint32_t bad = 0;
         for (int64_t i = 0; i < n; i++) bad |= (bits[i] & ones) == ones;
         return bad == 0;
     }
-    const uint64_t *bits = x, ones = 0x7FF0000000000000u;
+    const bits64 *bits = x, ones = 0x7FF0000000000000u;
     uint64_t bad = 0;
     for (int64_t i = 0; i < n; i++) bad |= (bits[i] & ones) == ones;
     return bad == 0;

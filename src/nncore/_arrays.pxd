@@ -9,6 +9,7 @@ cdef extern from "_arrays.h" nogil:
     bint is_vector(PyObject *array, Py_ssize_t n) noexcept
     bint is_matrix(PyObject *array, Py_ssize_t n) noexcept
     bint apart(PyObject *a, PyObject *b) noexcept
+    bint in_place(PyObject *a, PyObject *b) noexcept
     void *data_of(PyObject *array) noexcept
     Py_ssize_t rows_of(PyObject *array) noexcept
     bint is_finite(const void *x, int64_t n, int itemsize) noexcept

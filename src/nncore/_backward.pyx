@@ -64,8 +64,11 @@ cdef void layer_backward(Plan *p, Layer *l, Layer *below, long first, long rows,
     width = block_columns(k, n, depth)
     for j from 0 <= j < n by width:
         columns = n - j if n - j < width else width
-        times_transposed(k, rows, columns, depth, dz, l.row, l.weight + (below.column + j) * depth * size, depth, dx + j * size,
-                         below.row, scratch)
+        if l.inputs == 1:  # a plain column: nothing may be written beyond it, for other threads have their rows there
+            k.matvec(rows, depth, dz, l.row, l.weight, dx, below.row)
+        else:
+            times_transposed(k, rows, columns, depth, dz, l.row, l.weight + (below.column + j) * depth * size, depth,
+                             dx + j * size, below.row, scratch)
         if key == 0:
             k.backward[below.activation](rows, columns, dx + j * size, below.row, saved + j * size, below.row, below.parameter)
     if key != 0:  # dropout's mask counts columns from the row's start

@@ -5,14 +5,18 @@ a) What threads do is _team's; here is what they work on, and when they stop.
 b) A stretch is as many steps as fit in some 20 ms (csrc/pace.h), so that Python can look at signals and the progress bar between
    stretches.
 c) An engine works for one call at a time: Network hands each call one of its own, and a Trainer's, whose state is one, refuses a
-   second call while the first is at it. Hyperparameters may be set meanwhile: the next stretch goes by them. A critical section
-   stands for the GIL where there is none, and costs nothing where there is one.
-d) How many threads is measured, not guessed, where the work leaves it open: csrc/pace.h. The results do not depend on it.
+   second call while the first is at it. A critical section stands for the GIL where there is none, and costs nothing where there
+   is one.
+d) The optimizer's settings are the Trainer's. A call asks for them before each stretch, so that they may change meanwhile, and it
+   alone, which has the engine, brings what hangs by them (slots) into line.
+e) How many threads is measured, not guessed, where the work leaves it open: csrc/pace.h. The results do not depend on it.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.object cimport PyObject
+from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 from time import perf_counter
 
@@ -23,34 +27,44 @@ cimport numpy as cnp
 
 from ._arena cimport Arena, Plan
 from ._arena import aligned
-from ._kernels cimport (NNC_COEFS, NNC_FLOAT32, NNC_FLOAT64, NNC_MEAN, NNC_SUM, NNC_SLOTS, default_threads, kernels, loss_info,
-                        nnc_mix, nnc_pace, nnc_pace_note, nnc_pace_steps, nnc_pace_threads, optimizer_slots, parallel, shuffle)
+from ._arrays cimport apart, in_place
+from ._kernels cimport (NNC_COEFS, NNC_FLOAT32, NNC_FLOAT64, NNC_MEAN, NNC_SUM, WORTH_A_THREAD, WORTH_A_TRIAL, kernels, loss_info,
+                        nnc_give, nnc_mix, nnc_pace, nnc_pace_note, nnc_pace_steps, nnc_pace_threads, optimizer_slots, parallel,
+                        shuffle, team_for)
 from ._team cimport Job, predict_team, train_team
 
 cnp.import_array()
 
 AT_WORK = "this Trainer is at work in another call; one at a time may train with it"
 
-cdef double WORTH_A_THREAD = 2e6    # multiplications per thread that certainly repay it, where nothing has been measured
-cdef double WORTH_A_TRIAL = 2e5     # below which a thread is not even tried: waking and waiting for it cost more
+
+cdef int numbers_of(settings, double *hyper) except -1:
+    # an optimizer's settings as the core reads them: OUT hyper (NNC_COEFS,); returns how many slots they need
+    cdef int i
+    given = settings.hyper()
+    for i in range(NNC_COEFS):
+        hyper[i] = given[i] if i < len(given) else 0
+    return optimizer_slots(settings.info.index, hyper)
 
 
 cdef class Engine(Arena):
     """What a Trainer or a Network runs on: a workspace, a loss, and for training an optimizer with its state.
 
-    Arguments beyond Arena's are set by `set_loss` and `set_optimizer`. Arrays are checked by the callers: C-contiguous, of the
+    Arguments beyond Arena's: `wanted`, threads asked for, 0: by the work. Arrays are checked by the callers: C-contiguous, of the
     parameters' dtype, whole.
     """
     cdef:
         Job job
         bint taken                # some call is training
-        double hyper[8]           # as they were set
-        double in_force[8]        # and as they were when the stretch began, which all of its steps and threads go by
+        unsigned long taker       # in this thread
+        object settings           # of the optimizer, that the stretch goes by, and
+        double hyper[NNC_COEFS]   # the same as the core reads them
         object slots
-        int slot_count            # -1: no optimizer yet
         readonly long work        # multiplications per sample of a forward pass
-        nnc_pace pace
-        public int wanted         # threads asked for, 0: by the work
+        nnc_pace pace             # of batches
+        long paced_batch          # of so many samples
+        int paced_most            # and so many threads at most
+        public int wanted
         uint64_t shuffle_state
         object order
 
@@ -60,7 +74,8 @@ cdef class Engine(Arena):
         self.wanted = wanted
         self.job.p = &self.plan
         self.job.optimizer = -1
-        self.slot_count = -1
+        self.job.hyper = self.hyper
+        self.slots = []
         for i in range(NNC_COEFS):
             self.job.carry[i] = 1
         self.work = 0
@@ -68,44 +83,48 @@ cdef class Engine(Arena):
             self.work += self.plan.layers[i].inputs * self.plan.layers[i].outputs
 
     cdef int raise_if_diverged(self) except -1:
-        # after a stretch: the loss was not finite (nothing was changed then), or a step would have made a weight so (which was
-        # kept, but the optimizer's slots are spoilt: it starts anew)
+        # after a stretch: the loss was not finite (nothing was changed then), or a weight would have become so (the others were
+        # stepped, and the optimizer's slots are spoilt: it starts anew)
         cdef int i
         if self.job.failed:
-            raise FloatingPointError(f"the loss became {self.job.last_loss}")
-        if self.job.sink.trouble:
-            self.job.sink.trouble = 0
+            raise FloatingPointError(f"the loss became {self.job.last_loss}. The network keeps the weights of the last finished step")
+        if self.job.spoilt:
+            nnc_give(&self.job.spoilt)
             for slot in self.slots:
                 slot[:] = 0
             for i in range(NNC_COEFS):
                 self.job.carry[i] = 1
-            raise FloatingPointError("a weight would have become nan or inf")
+            raise FloatingPointError("a weight would have become nan or inf. Each such weight keeps its value, the others took the "
+                                     "step, and the optimizer's moments start anew")
         return 0
 
     cdef int take(self) except -1:
-        # before the job is touched by what trains, with the settings of now; `give` ends it
+        # before the job is touched by what trains; `give` ends it
         cdef bint before
         with cython.critical_section(self):
             before = self.taken
             self.taken = True
-            if not before:
-                memcpy(self.in_force, self.hyper, sizeof(self.hyper))
         if before:
             raise RuntimeError(AT_WORK)
+        self.taker = PyThread_get_thread_ident()
         return 0
 
     cdef void give(self) noexcept:
         with cython.critical_section(self):
             self.taken = False
 
+    def hold(self):
+        """For one call that takes epochs: others are refused (RuntimeError) until `release`."""
+        self.take()
+
+    def release(self):
+        """Ends `hold`."""
+        self.give()
+
     cdef int team_for(self, double work, double worth) noexcept:
         # threads for a call of `work` multiplications, where each must have `worth` of them to do
-        cdef int most = self.wanted if self.wanted > 0 else default_threads()
-        if most > self.threads:
-            most = self.threads
-        if self.wanted == 0 and most > work / worth:
-            most = <int>(work / worth)
-        return most if most > 1 else 1
+        cdef int team = team_for(work, worth, self.wanted)
+        return team if team < self.threads else self.threads
 
     def set_loss(self, int loss):
         """The loss (its index), and whether it is fused with the output's activation."""
@@ -115,50 +134,35 @@ cdef class Engine(Arena):
         self.job.by_rows = loss_info(loss).reduction != NNC_SUM
         self.job.factor = 1.0 / p.outputs if loss_info(loss).reduction == NNC_MEAN else 1.0
 
-    def set_optimizer(self, int optimizer, hyper):
-        """The optimizer (its index) and its hyperparameters; slots are made anew where they are not there yet, which is refused
-        while a call trains."""
+    cdef int go_by(self, settings) except -1:
+        # of the optimizer, for the call that has taken the engine, between stretches: another kind has slots of its own
         cdef:
             int i, count
-            double given[8]
-        for i in range(NNC_COEFS):
-            given[i] = hyper[i] if i < len(hyper) else 0
-        count = optimizer_slots(optimizer, given)
-        if not self.take_up(optimizer, count, given, None):
-            self.take_up(optimizer, count, given, [aligned(self.parameters.size, self.parameters.dtype, self.parameters, 1 + i)
-                                                   for i in range(count)])
+            double hyper[NNC_COEFS]
+        if settings is self.settings:
+            return 0
+        count = numbers_of(settings, hyper)
+        if self.job.optimizer != settings.info.index or len(self.slots) != count:
+            self.slots = [aligned(self.parameters.size, self.parameters.dtype, self.parameters, 1 + i) for i in range(count)]
+            for i in range(NNC_COEFS):
+                self.job.carry[i] = 1
+        memcpy(self.hyper, hyper, sizeof(hyper))
+        self.settings = settings
+        self.point()
+        return 0
 
-    cdef bint take_up(self, int optimizer, int count, const double *given, list slots) except -1:
-        # whether that was done: not where new slots are needed and None are given
+    cdef void point(self) noexcept:
+        # the job at the optimizer's slots
+        self.job.optimizer = self.settings.info.index
+        self.job.sink.slot0 = <char *>cnp.PyArray_DATA(<cnp.ndarray>self.slots[0]) if len(self.slots) > 0 else NULL
+        self.job.sink.slot1 = <char *>cnp.PyArray_DATA(<cnp.ndarray>self.slots[1]) if len(self.slots) > 1 else NULL
+
+    def refuses(self, settings):
+        """Whether a call is at work that these settings, of another kind of optimizer, would upset."""
         cdef:
-            int i
-            object old = None
-            bint fits, refused, done
-            char *slot[2]
-        for i in range(NNC_SLOTS):
-            slot[i] = <char *>cnp.PyArray_DATA(<cnp.ndarray>slots[i]) if slots is not None and i < count else NULL
-        with cython.critical_section(self):  # nothing in here may let another thread in: `old` is freed behind it
-            fits = self.job.optimizer == optimizer and self.slot_count == count
-            refused = self.taken and not fits
-            done = fits or slots is not None and not refused
-            if done:
-                memcpy(self.hyper, given, sizeof(self.hyper))
-            if done and not fits:
-                old, self.slots = self.slots, slots
-                self.slot_count = count
-                self.job.sink.slot0, self.job.sink.slot1 = slot[0], slot[1]
-                self.job.optimizer = optimizer
-                self.job.hyper = self.in_force
-                for i in range(NNC_COEFS):
-                    self.job.carry[i] = 1
-        if refused:
-            raise RuntimeError(AT_WORK)
-        return done
-
-    @property
-    def isa(self):
-        """The instruction set it was made for."""
-        return self.plan.k.isa.decode()
+            double hyper[NNC_COEFS]
+            int count = numbers_of(settings, hyper)
+        return self.taken and (self.job.optimizer != settings.info.index or len(self.slots) != count)
 
     @property
     def rows(self):
@@ -171,19 +175,44 @@ cdef class Engine(Arena):
         return self.job.step
 
     def get_state(self):
-        """Everything that training goes on from besides the parameters: (steps, carry, slots, order of samples)."""
-        with cython.critical_section(self):
-            slots = self.slots or []
-        return (self.job.step, [self.job.carry[i] for i in range(NNC_COEFS)], [s.copy() for s in slots],
-                self.shuffle_state, self.job.dropout_key)
+        """Everything that training goes on from besides the parameters: (settings, steps, carry, slots, order of samples, dropout's
+        key). Refused while another thread trains, but not to what that one calls between stretches, as a handler of signals."""
+        cdef bint mine = self.taken and self.taker == PyThread_get_thread_ident()
+        if not mine:
+            self.take()
+        try:
+            return (self.settings, self.job.step, [self.job.carry[i] for i in range(NNC_COEFS)], [slot.copy() for slot in self.slots],
+                    self.shuffle_state, self.job.dropout_key)
+        finally:
+            if not mine:
+                self.give()
 
     def set_state(self, state):
-        cdef int i
-        self.job.step, carry, slots, self.shuffle_state, self.job.dropout_key = state
+        """Go on from what get_state gave. ValueError, and nothing has changed, where that was of another network."""
+        cdef:
+            int i
+            double hyper[NNC_COEFS]
+        settings, step, carry, slots, shuffle_state, dropout_key = state
+        if settings is not None:
+            sizes = [slot.size for slot in slots]
+            if sizes != [self.parameters.size] * numbers_of(settings, hyper) or len(carry) != NNC_COEFS:
+                raise ValueError(f"the state is of another network: moments of {sizes} numbers for {self.parameters.size} parameters")
+            self.go_by(settings)
+            for mine, theirs in zip(self.slots, slots):
+                mine[:] = theirs
         for i in range(NNC_COEFS):
             self.job.carry[i] = carry[i]
-        for mine, theirs in zip(self.slots or [], slots):
-            mine[:] = theirs
+        self.job.step, self.shuffle_state, self.job.dropout_key = step, shuffle_state, dropout_key
+
+    def take_over(self, Engine old):
+        """Go on where `old`, an engine of the same network, is: it gives up its state and trains no more. Refused while it does."""
+        old.take()
+        self.settings, self.slots = old.settings, old.slots
+        memcpy(self.hyper, old.hyper, sizeof(self.hyper))
+        memcpy(self.job.carry, old.job.carry, sizeof(self.job.carry))
+        self.job.step, self.job.dropout_key, self.shuffle_state = old.job.step, old.job.dropout_key, old.shuffle_state
+        if self.settings is not None:
+            self.point()
 
     def seed(self, seed):
         """Start the order of samples and dropout from this seed (any whole number)."""
@@ -206,24 +235,17 @@ cdef class Engine(Arena):
                 self.job.T = <const char *>cnp.PyArray_DATA(target)
         return 0
 
-    def epoch(self, cnp.ndarray X, y, long batch, bint shuffled, tick=None):
-        """One pass over X (n, inputs) and y in batches; returns the mean (or sum) loss over it.
+    def epoch(self, cnp.ndarray X, y, long batch, bint shuffled, settings, tick=None):
+        """One pass over X (n, inputs) and y in batches, for whoever holds the engine; returns the mean (or sum) loss over it.
 
-        tick, if given, is called some fifty times a second with the fraction done. An exception in it, or Ctrl-C, leaves the
-        network at the last finished step. Raises FloatingPointError when the loss is not finite.
+        settings() is the optimizer's, asked before each stretch. tick, if given, is called some fifty times a second with the
+        fraction done. An exception in either, or Ctrl-C, leaves the network at the last finished step. Raises FloatingPointError
+        when the loss or a weight is not finite.
         """
-        self.take()
-        try:
-            return self.all_steps(X, y, batch, shuffled, tick)
-        finally:
-            self.give()
-
-    cdef object all_steps(self, cnp.ndarray X, y, long batch, bint shuffled, tick):
-        # of an epoch
         cdef:
             cnp.ndarray order
             Job *j = &self.job
-            double loss_sum = 0, began
+            double began
             long at = 0
             long n = X.shape[0]
             int team, guess, most
@@ -237,39 +259,46 @@ cdef class Engine(Arena):
             with nogil:
                 shuffle(n, <int64_t *>j.order, &self.shuffle_state)
         j.batch = batch
-        j.sink.optimizer = j.optimizer
-        j.sink.parameters = self.plan.layers[0].weight
+        j.loss_sum = 0
         guess = self.team_for(3.0 * self.work * batch, WORTH_A_THREAD)
         most = self.team_for(3.0 * self.work * batch, WORTH_A_TRIAL) if self.wanted == 0 else 1  # 1: there is no choice
+        if batch != self.paced_batch or most != self.paced_most:
+            memset(&self.pace, 0, sizeof(self.pace))
+            self.paced_batch, self.paced_most = batch, most
         while at < n:
             began = perf_counter()
             team = nnc_pace_threads(&self.pace, guess, most)
             j.start = at
             j.steps = nnc_pace_steps(&self.pace, team, most)
-            with cython.critical_section(self):
-                memcpy(self.in_force, self.hyper, sizeof(self.hyper))
-            with nogil:
-                parallel(team, train_team, j)
-            loss_sum += j.loss_sum
+            self.train(team, settings())
             at += j.seen
-            j.step += j.done
-            self.raise_if_diverged()
             PyErr_CheckSignals()
             if tick is not None:
                 tick(at / <double>n)
             nnc_pace_note(&self.pace, team, most, j.steps, j.done, perf_counter() - began)
-        return loss_sum * self.job.factor / (n if self.job.by_rows else 1)
+        return j.loss_sum * j.factor / (n if j.by_rows else 1)
 
-    def step(self, cnp.ndarray X, y):
+    cdef int train(self, int team, settings) except -1:
+        # the stretch of steps that the job describes
+        cdef Job *j = &self.job
+        self.go_by(settings)
+        j.sink.optimizer = j.optimizer
+        j.sink.parameters = self.plan.layers[0].weight
+        with nogil:
+            parallel(team, train_team, j)
+        j.step += j.done
+        return self.raise_if_diverged()
+
+    def step(self, cnp.ndarray X, y, settings):
         """One step on the batch X (rows, inputs), y, with rows <= the workspace's; returns its loss."""
         self.take()
         try:
             self.load(X, y)
-            return self.one_step()
+            return self.one_step(settings)
         finally:
             self.give()
 
-    def quick_step(self, x, y):
+    def quick_step(self, x, y, settings):
         """`step` on plain arrays as they are, or None where a check that has words must look at them: targets that are classes or
         probabilities, more rows than there is room for, anything to convert or to refuse."""
         cdef:
@@ -295,41 +324,33 @@ cdef class Engine(Arena):
         try:
             j.X, j.X_row, j.samples = <const char *>cnp.PyArray_DATA(<cnp.ndarray>x), p.inputs, rows
             j.T, j.labels = <const char *>cnp.PyArray_DATA(<cnp.ndarray>y), NULL
-            return self.one_step()
+            return self.one_step(settings)
         finally:
             self.give()
 
-    cdef object one_step(self):
+    cdef object one_step(self, settings):
         # on the samples that the job points to
+        self.train(self.whole(), settings)
+        return self.job.last_loss
+
+    cdef int whole(self) noexcept:
+        # the job: one step on all samples; returns its threads
         cdef Job *j = &self.job
         j.order = NULL
-        j.batch = j.samples
-        j.start = 0
-        j.steps = 1
-        j.sink.optimizer = j.optimizer
-        j.sink.parameters = self.plan.layers[0].weight
-        cdef int team = self.team_for(3.0 * self.work * j.samples, WORTH_A_THREAD)
-        with nogil:
-            parallel(team, train_team, j)
-        j.step += j.done
-        self.raise_if_diverged()
-        return j.last_loss
+        j.start, j.steps, j.batch, j.loss_sum = 0, 1, j.samples, 0
+        return self.team_for(3.0 * self.work * j.samples, WORTH_A_THREAD)
 
     def gradients(self, cnp.ndarray X, y, cnp.ndarray out):
         """Loss on X, y, and its gradient with respect to every parameter into `out`, in the parameters' order. Changes nothing."""
         cdef:
             Job *j = &self.job
-            int optimizer = j.optimizer
+            int team, optimizer = j.optimizer
+            uint64_t key = j.dropout_key
         self.load(X, y)
-        j.order = NULL
-        j.batch = j.samples
-        j.start = 0
-        j.steps = 1
+        team = self.whole()
         j.optimizer = j.sink.optimizer = -1
         j.sink.gradient = <char *>cnp.PyArray_DATA(out)
-        cdef uint64_t key = j.dropout_key
         j.dropout_key = 0
-        cdef int team = self.team_for(3.0 * self.work * j.samples, WORTH_A_THREAD)
         with nogil:
             parallel(team, train_team, j)
         j.optimizer = optimizer
@@ -346,7 +367,8 @@ cdef class Engine(Arena):
             return None
         shape[0], shape[1] = cnp.PyArray_DIM(<cnp.ndarray>X, 0), self.plan.outputs
         if out is not None and not (self.plain(out, 2, shape[1]) and cnp.PyArray_DIM(<cnp.ndarray>out, 0) == shape[0]
-                                    and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out)):
+                                    and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out)
+                                    and (apart(<PyObject *>X, <PyObject *>out) or in_place(<PyObject *>X, <PyObject *>out))):
             return None
         if not self.finite(X):
             return None

@@ -10,6 +10,7 @@ c) Some samples go through a layer together, so that a packed block of W serves 
 d) One sample from Python costs two checks through numpy's C-API and no allocation with `out`.
 """
 
+from cpython.object cimport PyObject
 from libc.string cimport memcpy, memset
 
 import numpy as np
@@ -19,16 +20,15 @@ cimport numpy as cnp
 from . import checks
 from ._arena import aligned
 from ._arena cimport Arena, Layer, Plan, scratch_of
+from ._arrays cimport apart
 from ._backward cimport backward
 from ._forward cimport forward
-from ._kernels cimport (NNC_ALIGN, NNC_FLOAT32, NNC_FLOAT64, NNC_identity, default_threads, kernels, nnc_kernels,
-                        nnc_team, parallel, team_size)
+from ._kernels cimport NNC_ALIGN, NNC_identity, WORTH_A_THREAD, nnc_team, parallel, team_for, team_size
 from ._product cimport times, times_transposed
 from ._share cimport Share, alone
 
 cnp.import_array()
 
-cdef double WORTH_A_THREAD = 1.5e6  # multiplications per thread below which a thread costs more than it does
 cdef enum:
     ROOM = 64       # samples of one thread that go through the layers together, at most
     ROWS = 96       # and as many of them as give a product about so many rows
@@ -233,25 +233,19 @@ cdef class Jacobian(Arena):
             Task *t = &self.task
             int team
             double work
-        self.plan.k = kernels(NNC_FLOAT32 if self.plan.size == 4 else NNC_FLOAT64)
         t.X = <const char *>cnp.PyArray_DATA(X)
         t.X_row = self.plan.inputs
         t.samples = samples
         t.out = <char *>cnp.PyArray_DATA(out)
-        team = 1 if samples == 1 else wanted if wanted > 0 else default_threads()
-        if team > self.threads:
-            team = self.threads
-        if wanted <= 0 and team > 1:
-            work = 3.0 * self.plan.inputs * self.plan.layers[0].outputs
-            if t.weights == NULL:
-                work += self.ahead_work if t.ahead else self.back_work
-            else:
-                work += self.back_work / self.plan.outputs
-            if team > work * samples / WORTH_A_THREAD:
-                team = <int>(work * samples / WORTH_A_THREAD)
+        work = 3.0 * self.plan.inputs * self.plan.layers[0].outputs
+        if t.weights == NULL:
+            work += self.ahead_work if t.ahead else self.back_work
+        else:
+            work += self.back_work / self.plan.outputs
+        team = 1 if samples == 1 else team_for(work * samples, WORTH_A_THREAD, wanted)
         with nogil:
             if team > 1:
-                parallel(team, team_work, t)
+                parallel(team if team < self.threads else self.threads, team_work, t)
             else:
                 some_samples(t, 0, 1)
         return 0
@@ -272,9 +266,9 @@ cdef class Jacobian(Arena):
             shape[0], shape[1] = self.plan.outputs, self.plan.inputs
             out = cnp.PyArray_EMPTY(2, shape, self.kind, 0)
         elif not (single and self.plain(out, 2, self.plan.inputs) and cnp.PyArray_DIM(<cnp.ndarray>out, 0) ==
-                  self.plan.outputs and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out)):
+                  self.plan.outputs and cnp.PyArray_ISWRITEABLE(<cnp.ndarray>out) and apart(<PyObject *>array, <PyObject *>out)):
             expected = [self.plan.outputs, self.plan.inputs]
-            out = checks.out_or_new(out, tuple(expected if single else [samples, *expected]), self.parameters.dtype)
+            out = checks.out_or_new(out, tuple(expected if single else [samples, *expected]), self.parameters.dtype, array)
         self.task.weights = NULL
         self.run(array, samples, out, threads)
         return out
@@ -285,7 +279,7 @@ cdef class Jacobian(Arena):
         array, single = checks.as_inputs(X, self.plan.inputs, self.parameters.dtype)
         given = self.weights_of_outputs(output, weights, array.shape[0])
         shape = [self.plan.inputs] if single else [array.shape[0], self.plan.inputs]
-        out = checks.out_or_new(out, tuple(shape), self.parameters.dtype)
+        out = checks.out_or_new(out, tuple(shape), self.parameters.dtype, array)
         self.task.weights = <const char *>cnp.PyArray_DATA(given)
         self.task.weights_row = 0 if given.ndim == 1 else self.plan.outputs
         self.run(array, array.shape[0], out, threads)

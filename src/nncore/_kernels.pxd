@@ -73,6 +73,7 @@ cdef extern from "nnc.h" nogil:
     int nnc_select(const char *name)
     const nnc_kernels *nnc_kernels_get(int dtype)
 
+    enum: NNC_MOST_THREADS
     ctypedef struct nnc_team:
         pass
     ctypedef void (*nnc_work)(void *context, int index, nnc_team *team) noexcept nogil
@@ -125,4 +126,18 @@ cdef const nnc_loss_info *loss_info(int loss) noexcept nogil
 cdef int optimizer_slots(int optimizer, const double *hyper) noexcept nogil
 cdef void optimizer_prepare(int optimizer, const double *hyper, double *carry, double *coef) noexcept nogil
 cdef int default_threads() noexcept nogil
+
+cdef enum:
+    WORTH_A_THREAD = 1500000    # multiplications per thread that certainly repay it
+    WORTH_A_TRIAL = 200000      # below which a thread is not even tried: waking and waiting for it cost more
+
+cdef inline int team_for(double work, double worth, int wanted) noexcept nogil:
+    # threads for a call of `work` multiplications: `wanted`, or where that is 0 as many as have `worth` of them each
+    cdef int most
+    if wanted > 0:
+        return wanted
+    if work < 2 * worth:  # before anybody asks the system how many CPUs there are
+        return 1
+    most = default_threads()
+    return most if most < work / worth else <int>(work / worth)
 cdef long l2_bytes() noexcept nogil

@@ -77,11 +77,14 @@ cdef const nnc_kernels *kernels(int dtype) noexcept nogil:
 # ---- threads --------------------------------------------------------------------------------------------------------------
 
 
+MOST_THREADS = NNC_MOST_THREADS
+
+
 def set_threads(count):
     """The most threads that a call uses when it is not told (0: one per CPU that this process may run on)."""
-    if isinstance(count, bool) or not isinstance(count, int) or count < 0:
+    if isinstance(count, bool) or not hasattr(count, "__index__") or count < 0:
         raise ValueError(f"threads must be a whole number of 0 or more, got {count!r}")
-    nnc_set_threads(count)
+    nnc_set_threads(min(count.__index__(), MOST_THREADS))
 
 
 def threads():
@@ -89,10 +92,16 @@ def threads():
     return default_threads()
 
 
+def threads_for(double work, int wanted=0, bint trial=False):
+    """Threads that a call of so many multiplications needs room for: `wanted`, or where that is 0 what the work repays; trial: or
+    might."""
+    return team_for(work, WORTH_A_TRIAL if trial else WORTH_A_THREAD, wanted)
+
+
 def _threads_from_environment():
     text = os.environ.get("NNCORE_NUM_THREADS", "").strip()
     if text:
-        if not text.isdigit() or int(text) < 1:
+        if not text.isdecimal() or int(text) < 1:
             raise ValueError(f"NNCORE_NUM_THREADS={text!r} must be a whole number of 1 or more")
         set_threads(int(text))
 

@@ -12,7 +12,7 @@ cimport numpy as cnp
 
 from ._arena import aligned
 from ._arrays cimport READABLE, WRITABLE, data_of, is_finite, is_matrix, is_vector, lies_right, rows_of
-from ._kernels cimport NNC_FLOAT32, NNC_FLOAT64, NNC_FULL, kernels, nnc_kernels, nnc_plan_layer, plan_build, plan_bytes
+from ._kernels cimport NNC_ACTIVATIONS, NNC_FLOAT32, NNC_FLOAT64, NNC_FULL, kernels, nnc_kernels, nnc_plan_layer, plan_build, plan_bytes
 
 cnp.import_array()
 
@@ -26,12 +26,17 @@ cdef object make_plan(layers, parameters, int storage, bint live, scales=None):
         const nnc_kernels *k = kernels(NNC_FLOAT32 if size == 4 else NNC_FLOAT64)
         int count = len(layers), i
         char *base = <char *>cnp.PyArray_DATA(vector)
-        nnc_plan_layer *rows = <nnc_plan_layer *>malloc(count * sizeof(nnc_plan_layer))
+        nnc_plan_layer *rows
         cnp.ndarray memory, scale
+    if count == 0:
+        raise ValueError("a plan needs layers")
+    rows = <nnc_plan_layer *>malloc(count * sizeof(nnc_plan_layer))
     if rows == NULL:
         raise MemoryError("no memory for the description of the layers")
     try:
         for i, (inputs, outputs, activation, parameter, has_bias, _) in enumerate(layers):
+            if inputs < 1 or outputs < 1 or not 0 <= activation < NNC_ACTIVATIONS or i and inputs != rows[i - 1].outputs:
+                raise ValueError(f"layers[{i}] ({inputs} to {outputs}, activation {activation}) does not fit")
             rows[i].inputs, rows[i].outputs = inputs, outputs
             rows[i].activation, rows[i].parameter = activation, parameter
             rows[i].weight = base + at * size

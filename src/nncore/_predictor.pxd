@@ -15,7 +15,9 @@ cdef class Predictor:
         char spare_taken                # an atomic flag
         readonly object layers, dtype, storage, report
         object memory
-    # out (outputs) = network(x (inputs)), in the network's type; nothing is checked. See nncore.h for scratch.
-    cdef char *workspace(self, int64_t nbytes) noexcept
-    cdef void run(self, const void *x, void *out) noexcept nogil
-    cdef void run_many(self, int64_t n, const void *x, void *out) noexcept nogil
+    cdef char *borrow(self, int64_t nbytes, bint *kept) except? NULL nogil
+    cdef void give_back(self, char *memory, bint kept) noexcept nogil
+    # out (outputs) = network(x (inputs)), in the network's type, and out (n, outputs) = network(x (n, inputs)) on the calling
+    # thread; nothing is checked. An exception, MemoryError, comes only of networks with layers of tens of thousands.
+    cdef int run(self, const void *x, void *out) except -1 nogil
+    cdef int run_many(self, int64_t n, const void *x, void *out) except -1 nogil

@@ -7,7 +7,8 @@ b) Python calls an object through its type's tp_call, with a tuple made for each
    slot. Cython writes the first; `answer` below is the second, put in its slot when the module is loaded.
 c) With `out` nothing is allocated and nothing converted. A plan is never written, so threads share it without a lock.
 d) Many samples through a wide network want more room than the stack should give: the first such call makes a workspace, which
-   is kept. One call at a time has it (an atomic flag, nobody waits); others make do with the stack.
+   is kept. One call at a time has it (an atomic flag, nobody waits); others make do with the stack, or where that is too small
+   for a single sample with memory of their own.
 """
 
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
@@ -25,9 +26,9 @@ cimport numpy as cnp
 
 from . import checks
 from ._arrays cimport READABLE, WRITABLE, apart, data_of, is_matrix, is_vector, lies_right, rows_of
-from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, default_threads, nnc_give, nnc_take, nnc_team, parallel, plan_layer,
-                        plan_stack_rows, team_size)
-from ._plan cimport WORTH_RELEASING, make_plan, room
+from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, WORTH_A_THREAD, nnc_give, nnc_take, nnc_team, parallel, plan_layer,
+                        plan_stack_rows, team_for, team_size)
+from ._plan cimport WORTH_RELEASING, make_plan
 
 cnp.import_array()
 
@@ -44,7 +45,7 @@ cdef extern from *:
     void set_vectorcall(PyTypeObject *type, Py_ssize_t offset)
     Py_ssize_t PyVectorcall_NARGS(size_t nargs)
 
-cdef double WORTH_A_THREAD = 1.5e6      # multiplications per thread below which a thread costs more than it does
+cdef object OUT = "out"                 # interned, as the names that a caller's code gives are
 
 Functions = namedtuple("Functions", "function plan inputs outputs scratch")
 Report = namedtuple("Report", "storage bytes max_error mean_error")
@@ -99,8 +100,9 @@ cdef class Predictor:
         self.storage = str(parameters.dtype) if storage is None else storage
         self.dtype = np.dtype("float64" if self.storage == "float64" else "float32")
         self.descr = <void *><PyObject *>self.dtype
-        vector = np.array(parameters, self.dtype)  # a copy, looked at more than once: training in another thread may go on
-        if not np.isfinite(vector).all() and STORAGES[self.storage] != NNC_FULL:
+        with np.errstate(over="ignore"):
+            vector = np.array(parameters, self.dtype)  # a copy, looked at more than once: training in another thread may go on
+        if not np.isfinite(vector).all() and (STORAGES[self.storage] != NNC_FULL or np.isfinite(parameters).all()):
             raise ValueError(f"the weights must be finite to be stored as {self.storage}")
         self.layers = tuple(layers)
         self.work = sum(inputs * outputs for inputs, outputs, *_ in layers)
@@ -112,13 +114,32 @@ cdef class Predictor:
     def __dealloc__(self):
         PyMem_RawFree(self.spare)
 
-    cdef char *workspace(self, int64_t nbytes) noexcept:
-        # for whoever holds spare_taken; kept, so that the next call allocates nothing. NULL: then the stack serves, slowly.
-        if self.spare_bytes < nbytes:
-            PyMem_RawFree(self.spare)
-            self.spare = PyMem_RawMalloc(nbytes)
-            self.spare_bytes = nbytes if self.spare != NULL else 0
-        return <char *>self.spare
+    cdef char *borrow(self, int64_t nbytes, bint *kept) except? NULL nogil:
+        # The Predictor's workspace if no other call has it (kept), or where the stack will not do memory of the call's own; to be
+        # given back. NULL: the stack will have to do.
+        cdef bint must = self.plan.scratch > NNCORE_STACK
+        cdef char *own
+        kept[0] = nnc_take(&self.spare_taken)
+        if kept[0]:
+            if self.spare_bytes < nbytes:
+                PyMem_RawFree(self.spare)
+                self.spare = PyMem_RawMalloc(nbytes)
+                self.spare_bytes = nbytes if self.spare != NULL else 0
+            if self.spare != NULL:
+                return <char *>self.spare
+            nnc_give(&self.spare_taken)
+            kept[0] = False
+        own = <char *>PyMem_RawMalloc(nbytes) if must else NULL
+        if must and own == NULL:
+            with gil:
+                raise MemoryError(f"no memory for a workspace of {nbytes} bytes")
+        return own
+
+    cdef void give_back(self, char *memory, bint kept) noexcept nogil:
+        if kept:
+            nnc_give(&self.spare_taken)
+        else:
+            PyMem_RawFree(memory)
 
     def compare(self, X, Y):
         """Set `report` by the answers Y of another plan or network to the samples X; returns it. For `freeze`, while nobody
@@ -142,11 +163,19 @@ cdef class Predictor:
             pieces += [weight.reshape(-1), bias] if has_bias else [weight.reshape(-1)]
         return Predictor, (self.layers, np.concatenate(pieces), self.storage, scales, tuple(self.report))
 
-    cdef void run(self, const void *x, void *out) noexcept nogil:
-        self.plan.run(self.plan, x, out, NULL)
+    cdef int run(self, const void *x, void *out) except -1 nogil:
+        cdef:
+            char *memory = NULL
+            bint kept = False
+        if self.plan.scratch > NNCORE_STACK:
+            memory = self.borrow(self.plan.scratch, &kept)
+        self.plan.run(self.plan, x, out, memory)
+        if memory != NULL:
+            self.give_back(memory, kept)
+        return 0
 
-    cdef void run_many(self, int64_t n, const void *x, void *out) noexcept nogil:
-        self.plan.run_many(self.plan, n, x, out, NULL)
+    cdef int run_many(self, int64_t n, const void *x, void *out) except -1 nogil:
+        return answer_many(self, n, x, out, 1)
 
     def __call__(self, x, out=None):
         """The network's answer to `x`, in `out` if it is given."""
@@ -209,6 +238,8 @@ cdef object answer(Predictor self, PyObject *const *args, size_t nargs, PyObject
         PyObject *x
         PyObject *out
         cnp.npy_intp n
+    if names != NULL and count == 1 and len(<tuple>names) == 1 and (<tuple>names)[0] is OUT:
+        count, names = 2, NULL  # predictor(x, out=out): a value given by name stands behind those given by place
     if names == NULL and count >= 1 and plan != NULL:
         x = args[0]
         if lies_right(x, self.descr, READABLE) and is_vector(x, plan.inputs):
@@ -232,16 +263,11 @@ cdef object answer(Predictor self, PyObject *const *args, size_t nargs, PyObject
 
 
 cdef inline int one_sample(Predictor self, const void *x, void *out) except -1:
-    cdef void *scratch = NULL
-    if self.plan.scratch > NNCORE_STACK:
-        scratch = room(self.plan.scratch)
     if self.work >= WORTH_RELEASING:
         with nogil:
-            self.plan.run(self.plan, x, out, scratch)
+            self.run(x, out)
     else:
-        self.plan.run(self.plan, x, out, scratch)
-    if scratch != NULL:
-        PyMem_RawFree(scratch)
+        self.run(x, out)
     return 0
 
 
@@ -291,6 +317,7 @@ def require_x(x, inputs, dtype):
     fix = f"use np.ascontiguousarray(x, np.{dtype})"
     if not isinstance(x, np.ndarray):
         raise TypeError(f"with out given, x must be an ndarray, got {checks.short(x)}: {fix}")
+    checks.require_unmasked(x, "x")
     if x.dtype != dtype:
         raise TypeError(f"x has dtype {x.dtype}, the plan takes {dtype}: {fix}")
     if x.ndim not in (1, 2) or x.shape[-1] != inputs or x.shape[0] == 0:
@@ -321,29 +348,30 @@ cdef void many_team(void *context, int index, nnc_team *team) noexcept nogil:
                j.scratch + index * p.scratch_many if j.scratch != NULL else NULL)
 
 
-cdef int many_samples(Predictor self, int64_t n, const void *x, void *out) except -1:
-    if n == 1:
-        return one_sample(self, x, out)
+cdef int answer_many(Predictor self, int64_t n, const void *x, void *out, int team) except -1 nogil:
     cdef:
         Job job
-        double work = self.work * n
-        int team = default_threads()
-    if team > work / WORTH_A_THREAD:
-        team = <int>(work / WORTH_A_THREAD)
-    if team < 1:
-        team = 1
+        bint kept = False
     job.plan, job.n, job.x, job.out, job.scratch = self.plan, n, <const char *>x, <char *>out, NULL
-    cdef bint wide = (self.plan.scratch_many > NNCORE_STACK and n > plan_stack_rows(self.plan)
-                      and nnc_take(&self.spare_taken))
-    if wide:
-        job.scratch = self.workspace(self.plan.scratch_many * team)
+    if self.plan.scratch_many > NNCORE_STACK and n > plan_stack_rows(self.plan):
+        job.scratch = self.borrow(self.plan.scratch_many * team, &kept)
+    parallel(team, many_team, &job)
+    if job.scratch != NULL:
+        self.give_back(job.scratch, kept)
+    return 0
+
+
+cdef int many_samples(Predictor self, int64_t n, const void *x, void *out) except -1:
+    cdef:
+        double work = self.work * n
+        int team
+    if n == 1:
+        return one_sample(self, x, out)
     if work < WORTH_RELEASING:
-        self.plan.run_many(self.plan, n, x, out, job.scratch)
-    else:
-        with nogil:
-            parallel(team, many_team, &job)
-    if wide:
-        nnc_give(&self.spare_taken)
+        return answer_many(self, n, x, out, 1)
+    team = team_for(work, WORTH_A_THREAD, 0)
+    with nogil:
+        answer_many(self, n, x, out, team)
     return 0
 
 

@@ -1,7 +1,7 @@
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from ._arena cimport Plan
-from ._kernels cimport nnc_team
+from ._kernels cimport NNC_COEFS, nnc_team
 from ._update cimport Sink
 
 # What a call works on: shared by the team.
@@ -19,16 +19,17 @@ cdef struct Job:
     # training
     int optimizer
     const double *hyper
-    double carry[8]             # of the optimizer
+    double carry[NNC_COEFS]     # of the optimizer
     uint64_t dropout_key        # 0: no dropout
     int64_t step                # steps so far in the trainer's life
     Sink sink
     # results
     long done                   # steps finished
     long seen                   # samples in them
-    double loss_sum             # of all their rows, unscaled
+    double loss_sum             # of all rows since the epoch began, unscaled: added step by step, wherever stretches end
     double last_loss            # of the last step
     bint failed                 # the loss was not finite
+    char spoilt                 # a flag: a step would have made a weight nan or inf
     # prediction
     char *Y                     # (samples, outputs)
     long Y_row

@@ -4,7 +4,8 @@ Design:
 a) In a step each thread takes its share of the batch through forward, loss and backward, then rows of every weight through update,
    with two barriers, and more where layers are cut by columns (_share). The loss's sum and the step's coefficients are computed by
    every thread alike, which is cheaper than one more barrier and gives the same bits.
-b) A loss that is not finite stops before the update, so the weights are those of the last finished step.
+b) A loss that is not finite stops before the update, so the weights are those of the last finished step. A weight that would not
+   be finite keeps its value, and the step that would have made it so is the last.
 """
 
 from libc.math cimport isfinite
@@ -12,7 +13,7 @@ from libc.string cimport memcpy, memset
 
 from ._backward cimport backward, output_gradient
 from ._forward cimport forward
-from ._kernels cimport barrier, nnc_mix, nnc_prefetch, optimizer_prepare, team_size
+from ._kernels cimport NNC_COEFS, barrier, nnc_mix, nnc_prefetch, nnc_take, optimizer_prepare, team_size
 from ._share cimport Share, alone, among, part
 from ._update cimport update
 
@@ -37,7 +38,7 @@ cdef void gather(Job *j, long at, long first, long rows) noexcept nogil:
     # rows first..first+rows of the batch that starts at sample `at`: x and t of the plan from X and T or labels
     cdef:
         Plan *p = j.p
-        long i, s
+        long i, s, label
         char *x = p.x + first * p.x_row * p.size
         char *t = p.t + first * p.t_row * p.size
         long x_bytes = p.inputs * p.size, t_bytes = p.outputs * p.size
@@ -50,7 +51,9 @@ cdef void gather(Job *j, long at, long first, long rows) noexcept nogil:
             copy_row(t, j.T + s * t_bytes, t_bytes)
         elif j.labels != NULL:
             memset(t, 0, p.outputs * p.size)
-            memcpy(t + j.labels[s] * p.size, p.one, p.size)
+            label = j.labels[s]
+            if 0 <= label < p.outputs:  # it was when they were checked, but they are the caller's
+                memcpy(t + label * p.size, p.one, p.size)
         x += p.x_row * p.size
         t += p.t_row * p.size
 
@@ -70,10 +73,10 @@ cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
         Plan *p = j.p
         int size = team_size(team)
         long step, at = j.start, rows, first, count, seen = 0
-        double loss_sum = 0, batch_loss = 0, scale
-        double carry[8]
-        double before[8]
-        double coef[8]
+        double loss_sum = j.loss_sum, batch_loss = 0, scale
+        double carry[NNC_COEFS]
+        double before[NNC_COEFS]
+        double coef[NNC_COEFS]
         Sink sink = j.sink
         Share share
         uint64_t key
@@ -101,14 +104,16 @@ cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
             break
         sink.coef = coef
         update(p, p.x, p.x_row, rows, &sink, index, size)
+        if sink.trouble:
+            nnc_take(&j.spoilt)
+        barrier(team)
+        if j.spoilt:  # all see the same: nobody updates again before the next barrier
+            break
         loss_sum += batch_loss
         batch_loss *= scale
         at += rows
         seen += rows
         step += 1
-        barrier(team)
-        if sink.trouble:
-            j.sink.trouble = 1
     if index == 0:
         memcpy(j.carry, carry, sizeof(carry))
         j.done, j.seen, j.loss_sum, j.last_loss, j.failed = step, seen, loss_sum, batch_loss, failed

@@ -11,7 +11,7 @@ import numpy as np
 from .values import short
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, DTypeLike
 
 _CHUNK = 8192  # elements per pass of the finite check: fits the first cache, and BLAS keeps to one thread on it
 
@@ -38,8 +38,7 @@ def _array_of(value: Any, name: str) -> np.ndarray:
         raise TypeError(f"{name} must be an array of numbers, got None")
     if hasattr(value, "toarray") and not hasattr(value, "__array__"):
         raise TypeError(f"{name} is a sparse matrix of shape {getattr(value, 'shape', '?')}: use {name}.toarray()")
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise TypeError(f"{name} is a masked array with masked entries: fill them first, as with {name}.filled(0)")
+    require_unmasked(value, name)
     try:
         return np.asarray(value)
     except ValueError as error:
@@ -48,6 +47,15 @@ def _array_of(value: Any, name: str) -> np.ndarray:
         raise ValueError(f"{name} cannot be read as an array: {error}") from error
     except Exception as error:
         raise TypeError(f"{name} cannot be read as an array of numbers: {error}") from error
+
+
+def require_unmasked(value: object, name: str) -> None:
+    """Raise TypeError for a masked array that masks something: what lies under a mask is not meant to be read.
+
+    For what is read as it lies; `numeric` has looked already.
+    """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise TypeError(f"{name} is a masked array with masked entries: fill them first, as with {name}.filled(0)")
 
 
 def _floats(array: np.ndarray, name: str) -> np.ndarray:
@@ -87,7 +95,7 @@ def require_finite(array: np.ndarray, name: str, source: np.ndarray | None = Non
     Parameters
     ----------
     array : ndarray
-        (n, columns), C-contiguous, floating.
+        Of any shape, C-contiguous, floating.
     name : str
         What to call it in the message.
     source : ndarray, optional
@@ -118,8 +126,25 @@ def require_finite(array: np.ndarray, name: str, source: np.ndarray | None = Non
             raise ValueError(_not_finite(array, source, name, tuple(int(i) for i in where)))
 
 
+def within(name: str, value: float, dtype: DTypeLike) -> float:
+    """Return `value`, a finite number, if `dtype` can hold it as one.
+
+    Examples
+    --------
+    >>> within("alpha", 1e39, "float32")
+    Traceback (most recent call last):
+    ...
+    ValueError: alpha is 1e+39: too large for float32, whose largest number is 3.40282e+38; rescale it, or use a float64 network
+    """
+    source = np.asarray(value, np.float64)
+    require_finite(convert(source, np.dtype(dtype)), name, source)
+    return value
+
+
 def _not_finite(array: np.ndarray, source: np.ndarray | None, name: str, where: tuple[int, ...]) -> str:
-    spot = f"{name}[{', '.join(map(str, where))}]"
+    spot = f"{name}[{', '.join(map(str, where))}]" if where else name
     if source is not None and np.isfinite(source[where]):
-        return f"{spot} is {source[where]}: too large for {array.dtype}; rescale it, or use a float64 network"
+        wider = ", or use a float64 network" if array.dtype == np.float32 else ""
+        largest = f"whose largest number is {np.finfo(array.dtype).max:g}"
+        return f"{spot} is {source[where]}: too large for {array.dtype}, {largest}; rescale it{wider}"
     return f"{spot} is {array[where]}: only finite numbers can be used"

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .arrays import convert, numeric, require_finite
+from . import _kernels
+from .arrays import convert, numeric, require_finite, require_unmasked, within
 from .targets import as_targets
 from .values import choice, flag, fraction, non_negative, number, positive, positive_int, short, type_name, unknown
 
@@ -36,9 +37,12 @@ __all__ = [
     "require_finite",
     "require_network",
     "require_out",
+    "require_unmasked",
     "short",
+    "team",
     "type_name",
     "unknown",
+    "within",
 ]
 
 
@@ -126,16 +130,18 @@ def require_out(out: object, shape: tuple[int, ...], dtype: DTypeLike, name: str
     Raises
     ------
     TypeError
-        Not an ndarray, or another dtype.
+        Not an ndarray, or another dtype; a masked array whose mask would hide a part of the answer.
     ValueError
         Another shape, not C-contiguous, or read-only.
     """
     if (isinstance(out, np.ndarray) and out.dtype == dtype and out.shape == shape and out.flags.c_contiguous
-            and out.flags.writeable):  # fmt: skip
+            and out.flags.writeable and (type(out) is np.ndarray or not np.ma.is_masked(out))):  # fmt: skip
         return
     expected = f"np.empty({shape}, np.{np.dtype(dtype)})"
     if not isinstance(out, np.ndarray):
         raise TypeError(f"{name} must be an ndarray such as {expected}, got {short(out)}")
+    if np.ma.is_masked(out):
+        raise TypeError(f"{name} is a masked array whose mask would hide a part of the answer: use {expected}")
     if out.dtype != dtype:
         raise TypeError(f"{name} has dtype {out.dtype}, the network is {np.dtype(dtype)}: use {expected}")
     if out.shape != shape:
@@ -145,12 +151,24 @@ def require_out(out: object, shape: tuple[int, ...], dtype: DTypeLike, name: str
     raise ValueError(f"{name} is read-only: use {expected}")
 
 
-def out_or_new(out: np.ndarray | None, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-    """Where an answer goes: `out` if it is given and fits (see `require_out`), or else a new array."""
+def out_or_new(
+    out: np.ndarray | None, shape: tuple[int, ...], dtype: DTypeLike, x: np.ndarray | None = None
+) -> np.ndarray:
+    """Where an answer goes: `out` if it is given and fits (see `require_out`), or else a new array. It may not share memory with
+    the input `x`, but take its place row for row."""
     if out is None:
         return np.empty(shape, dtype)
     require_out(out, shape, dtype)
+    if x is not None and np.may_share_memory(x, out):
+        rows = out.reshape(-1, out.shape[-1])
+        if (x.ctypes.data, x.strides) != (rows.ctypes.data, rows.strides):
+            raise ValueError("the input and out share memory: give out memory of its own")
     return out
+
+
+def team(threads: object) -> int:
+    """What a `threads` argument asks for: 0, by the work, where it is None; no more than a team holds."""
+    return 0 if threads is None else min(positive_int("threads", threads), _kernels.MOST_THREADS)
 
 
 def require_network(net: object) -> None:

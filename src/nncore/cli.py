@@ -191,6 +191,8 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
 def _export(options: argparse.Namespace) -> int:
     """Write a saved network as one C99 file that needs nothing else."""
     net = nn.load(options.model)
+    if os.path.exists(options.path) and os.path.samefile(options.model, options.path):
+        raise ValueError(f"PATH {options.path} is MODEL itself: give the C file another name, such as ranker.c")
     net.export_c(options.path, options.name)
     print(f"{options.path}: {net!r}, {os.path.getsize(options.path):,} bytes")
     return 0

@@ -20,6 +20,12 @@ _WORDS = """\
 #include <float.h>
 #include <stdint.h>
 
+/* A product and a sum are fused where v_fma says so and nowhere else, or rounding would not be nncore's. gcc does not
+ * know the pragma: for it, -ffp-contract=off or -std=c99. */
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#endif
+
 typedef @real@ real;
 typedef uint@bits@_t ivec;
 #define vec real

@@ -1,9 +1,11 @@
 """A network as one C99 file: `Network.export_c` and `nncore export`.
 
 The file needs nothing: no nncore, no malloc, no global state that changes, no libc beyond what it includes. It opens
-with its header part, so it is its own header: ``#define RANKER_HEADER`` before ``#include "ranker.c"`` gives the
-declarations alone. Compiled with -DNNCORE_SELF_TEST it has a main that checks stored inputs against stored outputs.
-Every sum is in nncore's own order, so that with FMA the answers have nncore's bits as well.
+with its header part, so it is its own header: ``#define ranker_HEADER`` before ``#include "ranker.c"`` gives the
+declarations alone. Macros hold the name as written, for in capitals those of a_b.c and A_B.c would be the same.
+Compiled with -DNNCORE_SELF_TEST it has a main that checks stored inputs against stored outputs. Every sum is in nncore's
+own order, so that with FMA the answers have nncore's bits as well, where the compiler fuses no product and sum of its
+own accord: gcc does outside -std=c99, unless given -ffp-contract=off; clang is told in the file.
 
 How it is made:
 
@@ -40,31 +42,58 @@ def export_c(net: Network, path: str | PathLike[str], name: str | None = None) -
     Raises
     ------
     ValueError
-        A name that is not a C identifier, or weights that are not finite.
+        A name that is not a C identifier or that C keeps for itself, or a file name that gives none; a path that ends
+        as saved networks do; weights, or answers to inputs near 0, that are not finite.
     OSError
         The file cannot be written; what was there is left as it was.
     """
     target = os.fspath(path)
     if not isinstance(target, str):
         raise TypeError(f"path must be text, got {checks.short(target)}")
+    _refuse_saved_networks(target)
     if name is None:
-        name = re.sub(r"\W", "_", os.path.splitext(os.path.basename(target))[0], flags=re.ASCII)
-        name = "_" + name if name[:1].isdigit() else name
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_]\w*", name, flags=re.ASCII):
-        raise ValueError(f"name must be a C identifier such as 'ranker', got {checks.short(name)}")
+        name = _name_of(target)
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w*", name, flags=re.ASCII):
+        raise ValueError(
+            "name must be a C identifier that begins with a letter (those with _ in front are C's own), such as "
+            f"'ranker', got {checks.short(name)}"
+        )
     formats.write_whole(target, (text.encode("ascii") for text in c_text(net, name)))
+
+
+def _refuse_saved_networks(target: str) -> None:
+    """A path that ends as saved networks do is most likely one, and C in its place would end it."""
+    written = os.path.realpath(target)  # through a link
+    for path in (target, written):
+        suffix = os.path.splitext(path)[1].lower()
+        if suffix in formats.FORMATS:
+            link = "" if path == target else f" (a link to {written})"
+            raise ValueError(f"{target}{link}: {suffix} is for saved networks; give the C file a name such as ranker.c")
+
+
+def _name_of(target: str) -> str:
+    """A name from that of the file, without _ in front: C keeps such names for itself."""
+    stem = os.path.splitext(os.path.basename(target))[0]
+    name = re.sub(r"\W", "_", stem, flags=re.ASCII).lstrip("_")
+    if not name or not stem.isascii():
+        raise ValueError(
+            f"the file's name {checks.short(stem)} gives no C identifier: "
+            "pass name= (--name on the command line), such as 'ranker'"
+        )
+    return "net_" + name if name[0].isdigit() else name
 
 
 def c_text(net: Network, name: str) -> Iterator[str]:
     """The text of the C file, in pieces."""
     if not np.isfinite(net.parameters).all():
-        raise ValueError("the network's weights must be finite to be exported")
+        raise ValueError("the network's weights must be finite to be exported, got nan or inf among its parameters")
+    X, Y = _samples(net)
     real, bits = ("float", 32) if net.dtype == np.float32 else ("double", 64)
     shape = "-".join(map(str, net.sizes))
     activations = [layer.activation for layer in net.layers]
     values = {
-        "name": name, "NAME": name.upper(), "real": real, "shape": shape, "inputs": net.inputs, "outputs": net.outputs,
-        "activations": ", ".join(activations),
+        "name": name, "real": real, "shape": shape, "inputs": net.inputs, "outputs": net.outputs,
+        "activations": ", ".join(activations), "stack": f"{_stack(net):,}",
     }  # fmt: skip
     yield fill(_HEAD, values)
     yield vocabulary(bits)
@@ -72,8 +101,8 @@ def c_text(net: Network, name: str) -> Iterator[str]:
     for i, layer in enumerate(net.layers):
         yield from _layer(net, i, layer, real)
     yield from _run(net, name, real)
-    yield from _self_test(net, name, real)
-    yield f"#endif /* {values['NAME']}_HEADER */\n"
+    yield from _self_test(net, name, X, Y)
+    yield f"#endif /* {name}_HEADER */\n"
 
 
 # ---- layers ----------------------------------------------------------------------------------------------------------
@@ -99,7 +128,7 @@ def _layer(net: Network, i: int, layer: Any, real: str) -> Iterator[str]:
     chains = _kernels.chains(k, n)
     if n == 1:
         yield _dot(i, k)
-    elif chains == 1 and k >= 64 and (i == 0 or net.layers[i - 1].activation == "relu"):
+    elif _is_sparse(net, i):
         yield fill(_SPARSE, {"i": i, "k": k, "n": wide})
     else:
         yield _columns(i, k, wide, chains)
@@ -111,11 +140,41 @@ def _layer(net: Network, i: int, layer: Any, real: str) -> Iterator[str]:
         yield f"    COLUMNS for (int j = 0; j < {wide}; j++) y[j] = {value};\n}}\n\n"
 
 
+def _is_sparse(net: Network, i: int) -> bool:
+    """Whether layer i looks for inputs that are zero: one chain, so that they may be left out, and enough of them."""
+    k, n = net.layers[i].inputs, net.layers[i].outputs
+    return n > 1 and _kernels.chains(k, n) == 1 and k >= 64 and (i == 0 or net.layers[i - 1].activation == "relu")
+
+
+def _stack(net: Network) -> int:
+    """Bytes of the arrays on the exported function's stack: all outputs, and the most that a layer at work needs."""
+    size = net.dtype.itemsize
+    outputs = working = 0
+    for i, layer in enumerate(net.layers):
+        chains, wide = _kernels.chains(layer.inputs, layer.outputs), _padded(layer.outputs)
+        outputs += wide * size
+        if layer.outputs == 1:
+            own = SPAN * size
+        elif _is_sparse(net, i):
+            own = layer.inputs * 4  # the list of int
+        else:
+            own = chains * wide * size if _has_chains(layer.inputs, chains) else 0
+        if _kernels.activations()[layer.activation].rowwise:
+            own += SPAN * size  # the chains of its sum
+        working = max(working, own)
+    return outputs + working
+
+
+def _has_chains(k: int, chains: int) -> bool:
+    """Whether the chains of a layer of k inputs outlast a loop, and so need arrays."""
+    return chains > 1 and k > 8 * chains
+
+
 def _columns(i: int, k: int, n: int, chains: int) -> str:
     """All outputs side by side; row p of the weights goes to chain p mod `chains`, p ascending."""
     block = 8 * chains
     total = ["s0", "s0 + s1", "", "(s0 + s2) + (s1 + s3)"][chains - 1]
-    text = "" if chains == 1 or k <= block else f"    real c[{chains}][{n}];\n"
+    text = f"    real c[{chains}][{n}];\n" if _has_chains(k, chains) else ""
     for first, last, rows in _passes(k, block):
         text += f"    for (int p = {first}; p < {last}; p += {rows}) {{\n"
         text += f"        const real *w = weight{i} + p * {n};\n        COLUMNS for (int j = 0; j < {n}; j++) {{\n"
@@ -229,11 +288,29 @@ def _run(net: Network, name: str, real: str) -> Iterator[str]:
     yield f"    COLUMNS for (int j = 0; j < {net.outputs}; j++) out[j] = {before}[j];\n}}\n\n"
 
 
-def _self_test(net: Network, name: str, real: str) -> Iterator[str]:
+def _samples(net: Network) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and answers for the self-test: zeros, and normal numbers, smaller ones where answers are not finite.
+
+    C has no constants for inf and nan, and a difference from them says nothing. A network of huge weights may be meant
+    for tiny inputs; one that has no finite answer to 0 is of no use to anybody.
+    """
     rng = np.random.default_rng(0)
     X = rng.standard_normal((_SAMPLES, net.inputs)).astype(net.dtype)
     X[0] = 0
-    Y = net.predict(X)
+    for power in range(0, -int(np.finfo(net.dtype).minexp), 16):
+        scaled = X * net.dtype.type(2.0**-power)
+        Y = net.predict(scaled)
+        if np.isfinite(Y).all():
+            return scaled, Y
+        if not np.isfinite(Y[0]).all():
+            break
+    raise ValueError(
+        "the network's answers must be finite to be exported, got nan or inf even for inputs of 0 or close to it: "
+        "look for huge numbers among its parameters"
+    )
+
+
+def _self_test(net: Network, name: str, X: np.ndarray, Y: np.ndarray) -> Iterator[str]:
     size = float(np.abs(Y).max())
     tolerance = net.dtype.type((1e-5 if net.dtype == np.float32 else 1e-12) * max(size, 1e-3))
     yield "#ifdef NNCORE_SELF_TEST\n#include <stdio.h>\n\n"
@@ -250,7 +327,7 @@ def _self_test(net: Network, name: str, real: str) -> Iterator[str]:
     yield "};\n\n"
     yield fill(
         _TEST,
-        {"name": name, "real": real, "samples": _SAMPLES, "outputs": net.outputs, "tolerance": _number(tolerance)},
+        {"name": name, "samples": _SAMPLES, "outputs": net.outputs, "tolerance": _number(tolerance)},
     )
 
 
@@ -263,7 +340,7 @@ int main(void) {
         @name@_predict(test_inputs[i], out);
         for (int j = 0; j < @outputs@; j++) {
             const real error = out[j] > test_outputs[i][j] ? out[j] - test_outputs[i][j] : test_outputs[i][j] - out[j];
-            if (!(error <= worst)) worst = error;
+            if (worst == worst && !(error <= worst)) worst = error; /* a nan stays */
             same = same && out[j] == test_outputs[i][j];
         }
     }
@@ -277,18 +354,20 @@ int main(void) {
 _HEAD = """\
 /* A dense neural network, @shape@ (@activations@), exported by nncore as plain C99.
  *
- *     #define @NAME@_HEADER
+ *     #define @name@_HEADER
  *     #include "@name@.c"          // the declarations alone, where the network is used
  *
- *     @real@ x[@NAME@_INPUTS], out[@NAME@_OUTPUTS];
+ *     @real@ x[@name@_INPUTS], out[@name@_OUTPUTS];
  *     @name@_predict(x, out);
  *
- * It allocates nothing, keeps no state and may be called from any number of threads at once; x may be out. Compile with
- * -O3 and the machine's own instruction set (-march=native); not with -ffast-math. With -DNNCORE_SELF_TEST this file
+ * It allocates nothing, keeps no state and may be called from any number of threads at once; x may be out. Its arrays
+ * take @stack@ bytes of stack; compilers add a few hundred. Compile with -O3 and the machine's own instruction set
+ * (-march=native); not with -ffast-math. On machines with FMA the answers have nncore's bits if it is compiled with
+ * -ffp-contract=off, or by gcc with -std=c99; else some differ in the last digits. With -DNNCORE_SELF_TEST this file
  * has a main that checks stored inputs against stored outputs. */
-#ifndef @NAME@_INPUTS
-#define @NAME@_INPUTS @inputs@
-#define @NAME@_OUTPUTS @outputs@
+#ifndef @name@_INPUTS
+#define @name@_INPUTS @inputs@
+#define @name@_OUTPUTS @outputs@
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -298,5 +377,5 @@ void @name@_predict(const @real@ *x, @real@ *out); /* out (@outputs@) = network(
 #endif
 #endif
 
-#ifndef @NAME@_HEADER
+#ifndef @name@_HEADER
 """

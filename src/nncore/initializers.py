@@ -57,7 +57,7 @@ def generator(seed: int | None | np.random.Generator) -> np.random.Generator:
     ----------
     seed : int, None or numpy Generator
         An integer of 0 or more gives the same numbers every time; None draws a new seed from the system; a Generator is
-        used as it is.
+        used as it is (see `as_seed` for what must be kept).
 
     Examples
     --------
@@ -69,10 +69,28 @@ def generator(seed: int | None | np.random.Generator) -> np.random.Generator:
     if seed is None:
         return np.random.Generator(np.random.PCG64())
     if isinstance(seed, (bool, np.bool_)) or not isinstance(seed, (int, np.integer)):
-        raise TypeError(f"seed must be an integer of 0 or more, or None, got {checks.short(seed)}")
+        raise TypeError(f"seed must be an integer of 0 or more, a numpy Generator, or None, got {checks.short(seed)}")
     if seed < 0:
-        raise ValueError(f"seed must be an integer of 0 or more, or None, got {seed}")
+        raise ValueError(f"seed must be an integer of 0 or more, a numpy Generator, or None, got {seed}")
     return np.random.Generator(np.random.PCG64(int(seed)))
+
+
+def as_seed(seed: int | None | np.random.Generator) -> int:
+    """A seed as a number, which can be kept, copied and begun with again.
+
+    Parameters
+    ----------
+    seed : int, None or numpy Generator
+        As for `generator`. An integer is itself; otherwise one word is drawn, from the system or from the Generator, which
+        is so moved on: it gives another seed each time.
+
+    Examples
+    --------
+    >>> as_seed(5), as_seed(generator(5)) == as_seed(generator(5))
+    (5, True)
+    """
+    rng = generator(seed)
+    return int(seed) if isinstance(seed, (int, np.integer)) else int(rng.bit_generator.random_raw())
 
 
 def uniform(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -149,7 +167,8 @@ def fill(weight: np.ndarray, init: Init, rng: np.random.Generator) -> None:
     Raises
     ------
     ValueError
-        An unknown name; a callable that returned another shape, nan or inf.
+        An unknown name; a number too large for the weight's type; a callable that returned such a one, another shape, nan
+        or inf.
 
     Examples
     --------
@@ -167,8 +186,8 @@ def fill(weight: np.ndarray, init: Init, rng: np.random.Generator) -> None:
         given = checks.numeric(init(rng, fan_in, fan_out), "the array from init")
         if given.shape not in ((), weight.shape):
             raise ValueError(f"init returned shape {given.shape}, but the layer's weight is {weight.shape}")
-        ready = np.broadcast_to(checks.convert(given, weight.dtype), weight.shape)
-        checks.require_finite(np.ascontiguousarray(ready), "the array from init")
+        ready = checks.convert(given, weight.dtype)
+        checks.require_finite(ready, "the array from init", given)
         weight[...] = ready
     else:
-        weight[...] = init
+        weight[...] = checks.within("init", init, weight.dtype)

@@ -5,11 +5,14 @@ A base of Network, apart from it because none of this is needed to train or to s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _kernels, checks
 from ._jacobian import Jacobian
 from .shape import Shape
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -18,9 +21,28 @@ if TYPE_CHECKING:
     from .trainer import Trainer
 
 
+def taken(idle: list[T], fits: Callable[[T], bool], make: Callable[[], T]) -> T:
+    """A workspace that no other thread is using, for the caller to give back with ``idle.append``: one of `idle` (list.pop is
+    atomic), or a new one where there is none or it does not fit."""
+    try:
+        one = idle.pop()
+    except IndexError:
+        return make()
+    return one if fits(one) else make()
+
+
+def length(X: Any) -> int:
+    """Rows, about, of what a call is given before anybody has looked at it."""
+    try:
+        return len(X)
+    except TypeError:
+        return 1
+
+
 class Inside(Shape):
     """Looks into the network that inherits it."""
 
+    _work: int  # multiplications of a sample on its way forward
     _idle_jacobians: list[Jacobian]  # workspaces that no call is using
 
     def trace(self, X: ArrayLike, y: ArrayLike, *, loss: str | None = None, trainer: Trainer | None = None) -> Trace:
@@ -95,9 +117,10 @@ class Inside(Shape):
         >>> net.jacobian([0.5, -0.5])
         array([[3., 3.]], dtype=float32)
         """
-        worker = self._take_jacobian(threads)
+        wanted = checks.team(threads)
+        worker = self._take_jacobian(X, wanted)
         try:
-            return worker.jacobian(X, out, threads or 0)
+            return worker.jacobian(X, out, wanted)
         finally:
             self._idle_jacobians.append(worker)
 
@@ -139,9 +162,10 @@ class Inside(Shape):
         >>> net.input_gradient([0.5, -0.5], output=1), net.input_gradient([0.5, -0.5])
         (array([3., 3.], dtype=float32), array([9., 9.], dtype=float32))
         """
-        worker = self._take_jacobian(threads)
+        wanted = checks.team(threads)
+        worker = self._take_jacobian(X, wanted)
         try:
-            return worker.gradient(X, out, output, weights, threads or 0)
+            return worker.gradient(X, out, output, weights, wanted)
         finally:
             self._idle_jacobians.append(worker)
 
@@ -166,12 +190,10 @@ class Inside(Shape):
 
         return drawing.network(self, x, ax, labels)
 
-    def _take_jacobian(self, threads: int | None) -> Jacobian:
-        # A workspace that no other thread is using; list.pop is atomic. It is given back with _idle_jacobians.append.
-        try:
-            worker = self._idle_jacobians.pop()
-        except IndexError:
-            worker = Jacobian(self._core_layers(dropout=False), self._parameters, _kernels.threads())
-        if threads is not None and checks.positive_int("threads", threads) > worker.threads:
-            worker = Jacobian(self._core_layers(dropout=False), self._parameters, threads)
-        return worker
+    def _take_jacobian(self, X: ArrayLike, wanted: int) -> Jacobian:
+        # a workspace that no other thread is using; it is given back with _idle_jacobians.append
+        rows = length(X)
+        work = self._work * (3.0 + min(self.inputs, self.outputs))
+        most = _kernels.threads_for(work * rows, wanted) if rows > 1 else 1
+        return taken(self._idle_jacobians, lambda j: j.threads >= most and j.isa == _kernels.isa(),
+                     lambda: Jacobian(self._core_layers(dropout=False), self._parameters, most))  # fmt: skip

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from . import _kernels, checks, initializers
 from .initializers import Init
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+# What an activation's parameter may be, by its name. One that is not named here may be any finite number.
+_RULES: dict[str, Callable[[str, object], float]] = {
+    "alpha": checks.non_negative,  # leaky_relu's slope is read off the sign of y, which tells that of z only then
+}
 
 
 class Dense:
@@ -32,7 +35,8 @@ class Dense:
         Part of the layer's outputs that is set to zero in each training step, 0 <= dropout < 1; the others are scaled by
         1 / (1 - dropout). Prediction uses them all. (Srivastava et al. 2014)
     **parameter : float
-        The activation's own parameter by its name, where it has one: ``Dense(8, "leaky_relu", alpha=0.1)``.
+        The activation's own parameter by its name, where it has one: ``Dense(8, "leaky_relu", alpha=0.1)``; alpha must be 0
+        or more.
 
     Examples
     --------
@@ -62,7 +66,7 @@ class Dense:
             if name != known:
                 takes = f"takes {known!r}" if known else "has no parameter"
                 raise TypeError(f"Dense got an unexpected {name!r}: activation {self.activation!r} {takes}")
-            self.parameter = checks.number(name, value)
+            self.parameter = _RULES.get(name, checks.number)(name, value)
 
     def __repr__(self) -> str:
         parts = [repr(self.outputs)] + ([repr(self.activation)] if self.activation else [])
@@ -76,6 +80,8 @@ class Dense:
 
 class Layer:
     """One layer of a network. Its weight and bias are views: what is written into them is in the network at once.
+
+    Nothing else can be set: plans and workspaces were made for what the layer is.
 
     Attributes
     ----------
@@ -91,12 +97,13 @@ class Layer:
 
     def __init__(self, inputs: int, spec: Dense, vector: NDArray[Any], offset: int) -> None:
         row = _kernels.activations()[spec.activation or ""]  # `resolve` has given it one
-        self.inputs = inputs
-        self.outputs = spec.outputs
-        self.activation: str = row.name
-        self.parameter: float = row.parameter_default if spec.parameter is None else spec.parameter
-        self.dropout = spec.dropout
-        self.init: Init = row.init if spec.init is None else spec.init
+        self.inputs: Final = inputs
+        self.outputs: Final = spec.outputs
+        self.activation: Final[str] = row.name
+        parameter = row.parameter_default if spec.parameter is None else spec.parameter
+        self.parameter: Final[float] = checks.within(row.parameter, parameter, vector.dtype)
+        self.dropout: Final = spec.dropout
+        self.init: Final[Init] = row.init if spec.init is None else spec.init
         split = offset + inputs * spec.outputs
         self._weight = vector[offset:split].reshape(inputs, spec.outputs)
         self._bias = vector[split : split + spec.outputs] if spec.bias else None
@@ -108,7 +115,7 @@ class Layer:
 
     @weight.setter
     def weight(self, value: ArrayLike) -> None:
-        self._weight[...] = _of_shape(value, self._weight.shape, "weight")
+        self._weight[...] = _as_for(self._weight, value, "weight")
 
     @property
     def bias(self) -> NDArray[Any] | None:
@@ -119,12 +126,20 @@ class Layer:
     def bias(self, value: ArrayLike) -> None:
         if self._bias is None:
             raise ValueError("this layer has no bias; make it with Dense(..., bias=True)")
-        self._bias[...] = _of_shape(value, self._bias.shape, "bias")
+        self._bias[...] = _as_for(self._bias, value, "bias")
 
     @property
     def size(self) -> int:
         """Number of parameters."""
         return self._weight.size + (0 if self._bias is None else self._bias.size)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in ("weight", "bias") and hasattr(self, name):  # once, in __init__
+            raise AttributeError(f"{name} of a layer does not change (weight and bias do): make a new Network")
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name} of a layer cannot be deleted")
 
     def __repr__(self) -> str:
         bias = "" if self._bias is not None else ", no bias"
@@ -164,10 +179,11 @@ def resolve(layers: Sequence[int | Dense], hidden: str, output: str) -> tuple[in
     return inputs, specs
 
 
-def _of_shape(value: ArrayLike, shape: tuple[int, ...], name: str) -> NDArray[Any]:
-    array = np.asarray(value)
-    if array.ndim and array.shape != shape:
-        raise ValueError(f"{name} has shape {shape}, got {array.shape}")
-    if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite numbers, got {array.dtype}")
-    return array
+def _as_for(view: NDArray[Any], value: ArrayLike, name: str) -> NDArray[Any]:
+    """`value`, a number or an array of the view's shape, in the view's type, in which it must be finite too."""
+    array = checks.numeric(value, name)
+    if array.ndim and array.shape != view.shape:
+        raise ValueError(f"{name} has shape {view.shape}, got {array.shape}")
+    ready = checks.convert(array, view.dtype)
+    checks.require_finite(ready, name, array)
+    return ready

@@ -15,7 +15,7 @@ from ._predictor import STORAGES, Predictor
 from .gradients import Gradients
 from .history import History
 from .initializers import Init
-from .inside import Inside
+from .inside import Inside, length, taken
 from .layers import Dense, resolve
 from .shape import DTYPES
 
@@ -69,7 +69,7 @@ class Network(Inside):
         hidden: str = "relu",
         output: str = "identity",
         dtype: DTypeLike = "float32",
-        seed: int | None = None,
+        seed: int | np.random.Generator | None = None,
         init: Init | None = None,
         bias: bool = True,
     ) -> None:
@@ -81,8 +81,7 @@ class Network(Inside):
             init = initializers.check(init)
             for spec in specs:
                 spec.init = init if spec.init is None else spec.init
-        rng = initializers.generator(seed)
-        self.seed = int(rng.bit_generator.random_raw()) if seed is None else int(seed)
+        self.seed = initializers.as_seed(seed)
         self._build(inputs, specs, checks.type_name("dtype", dtype, DTYPES))
         rng = initializers.generator(self.seed)
         for layer in self.layers:
@@ -91,6 +90,7 @@ class Network(Inside):
     def _build(self, inputs: int, specs: list[Dense], dtype: str) -> None:
         super()._build(inputs, specs, dtype)
         self.history: History | None = None
+        self._work = sum(layer.inputs * layer.outputs for layer in self.layers)  # multiplications of a sample forward
         self._row = Row(self._core_layers(dropout=False), self._parameters)
         self._idle: list[Engine] = []  # engines for prediction that no call is using
         self._idle_trainers: list[Engine] = []  # and for gradients
@@ -124,14 +124,14 @@ class Network(Inside):
             answer = self._row.answer(X, out)
             if answer is not None:
                 return answer
-        engine = self._take_engine(threads)
+        engine = self._take_engine(length(X), threads)
         try:
             answer = engine.answer(X, out)
             if answer is not None:
                 return answer
             array, was_1d = checks.as_inputs(X, self.inputs, self.dtype)
             shape = (self.outputs,) if was_1d else (array.shape[0], self.outputs)
-            out = checks.out_or_new(out, shape, self.dtype)
+            out = checks.out_or_new(out, shape, self.dtype, array)
             engine.predict(array, out.reshape(array.shape[0], self.outputs))
         finally:
             self._idle.append(engine)
@@ -151,7 +151,7 @@ class Network(Inside):
         loss = self._loss(loss)
         array, _ = checks.as_inputs(X, self.inputs, self.dtype)
         target = self._targets(y, array.shape[0], loss)
-        engine = self._take_engine(None)
+        engine = self._take_engine(array.shape[0])
         try:
             engine.set_loss(_kernels.losses()[loss].index)
             value = engine.losses(array, target, np.empty(array.shape[0]))
@@ -202,7 +202,7 @@ class Network(Inside):
         stop_loss: float | None = None,
         progress: bool | str = "auto",
         threads: int | None = None,
-        seed: int | None = None,
+        seed: int | np.random.Generator | None = None,
     ) -> History:
         """Train on X, y. Short for ``Trainer(net, ...).fit(...)``, which see for the arguments; each call starts its optimizer
         anew. A Trainer of your own continues where its last call ended.
@@ -237,7 +237,7 @@ class Network(Inside):
             weights, and biases); inputs and outputs are float32.
             bfloat16 is rounded weights alone, the arithmetic is float32's. int8 layers multiply whole numbers: weights in
             127ths of the largest of their output, a sample's inputs to the layer in 127ths of the largest among them; of more
-            than 133,144 inputs they stay float32.
+            than 132,104 inputs they stay float32.
         sample : array_like, optional
             Inputs, (n, inputs), of the kind that will be asked: the plan's `report` then says the largest and the mean
             absolute difference between its answers and the network's.
@@ -329,26 +329,18 @@ class Network(Inside):
 
     def _take_trainer(self, rows: int) -> Engine:
         # as _take_engine, with a workspace for gradients of `rows` rows
-        most = _kernels.threads()
-        try:
-            engine = self._idle_trainers.pop()
-            if engine.rows >= rows and engine.threads >= most and engine.isa == _kernels.isa():
-                return engine
-        except IndexError:
-            pass
-        return Engine(self._core_layers(dropout=False), self._parameters, rows, most, True)
+        most = _kernels.threads_for(3.0 * self._work * rows)
+        return taken(self._idle_trainers, lambda e: e.rows >= rows and e.threads >= most and e.isa == _kernels.isa(),
+                      lambda: Engine(self._core_layers(dropout=False), self._parameters, rows, most, True))  # fmt: skip
 
-    def _take_engine(self, threads: int | None) -> Engine:
-        # An engine that no other thread is using; list.pop is atomic. It is given back with _idle.append.
-        wanted = 0 if threads is None else checks.positive_int("threads", threads)
-        most = max(wanted, _kernels.threads())
-        try:
-            engine = self._idle.pop()
-            if engine.threads < most or engine.isa != _kernels.isa():
-                raise IndexError
-        except IndexError:
-            engine = Engine(self._core_layers(dropout=False), self._parameters, 256 * most, most, False)
-            if self._row.isa != engine.isa:
-                self._row = Row(self._core_layers(dropout=False), self._parameters)
+    def _take_engine(self, rows: int, threads: int | None = None) -> Engine:
+        # An engine that no other thread is using, with room for the threads that so many rows repay. It is given back with
+        # _idle.append.
+        wanted = checks.team(threads)
+        most = _kernels.threads_for(float(self._work) * rows, wanted)
+        engine = taken(self._idle, lambda e: e.threads >= most and e.isa == _kernels.isa(),
+                        lambda: Engine(self._core_layers(dropout=False), self._parameters, 256 * most, most, False))  # fmt: skip
+        if self._row.isa != engine.isa:
+            self._row = Row(self._core_layers(dropout=False), self._parameters)
         engine.wanted = wanted
         return engine

@@ -12,6 +12,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import numpy as np
+
 from . import _kernels, checks
 
 # What each hyperparameter may be, whichever optimizer has it. One that is not named here may be any finite number.
@@ -124,14 +126,38 @@ class Optimizer:
         return _rebuild, (self.info.name, self.to_dict())
 
 
-def as_optimizer(optimizer: str | Optimizer | type[Optimizer]) -> Optimizer:
+def as_optimizer(optimizer: str | Optimizer | type[Optimizer], dtype: np.dtype[Any] | str | None = None) -> Optimizer:
     """The settings object for a name (with its defaults), a class or a settings object.
+
+    Parameters
+    ----------
+    optimizer : str, class or Optimizer
+    dtype : dtype, optional
+        Of the arithmetic that will go by the settings: refuse those that it cannot hold, which would become inf there, and
+        an epsilon that would no longer keep a division from 0.
 
     Examples
     --------
     >>> as_optimizer("sgd")
     SGD(learning_rate=0.01, momentum=0.0, nesterov=False, weight_decay=0.0)
     """
+    settings = _settings(optimizer)
+    if dtype is not None:
+        _require_within(settings, np.dtype(dtype))
+    return settings
+
+
+def _require_within(settings: Optimizer, dtype: np.dtype[Any]) -> None:
+    limits = np.finfo(dtype)
+    largest, smallest = float(limits.max), float(limits.tiny)
+    for name, value in settings._values.items():
+        if abs(value) > largest:  # first, because a learning rate may be set at every step
+            checks.within(name, value, dtype)
+        if name == "epsilon" and value < smallest:
+            raise ValueError(f"epsilon is {value:g}: too small for {dtype}, where it must be at least {smallest:g}")
+
+
+def _settings(optimizer: str | Optimizer | type[Optimizer]) -> Optimizer:
     if isinstance(optimizer, Optimizer):
         return optimizer
     if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):

@@ -1,6 +1,8 @@
 # What optimizers.py makes from the core's rows, for type checkers and editors; a test holds the two together.
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+
 __all__ = ["SGD", "Adam", "AdamW", "Optimizer", "as_optimizer"]
 
 _Self = TypeVar("_Self", bound=Optimizer)
@@ -57,4 +59,6 @@ class AdamW(Optimizer):
         weight_decay: float = 0.01,
     ) -> None: ...
 
-def as_optimizer(optimizer: str | Optimizer | type[Optimizer]) -> Optimizer: ...
+def as_optimizer(
+    optimizer: str | Optimizer | type[Optimizer], dtype: np.dtype[Any] | str | None = None
+) -> Optimizer: ...

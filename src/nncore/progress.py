@@ -20,18 +20,19 @@ def wanted(progress: bool | str) -> bool:
     Parameters
     ----------
     progress : {"auto", True, False}
-        "auto" shows one where standard error is a terminal, and not in logs, pipes and tests.
+        "auto" shows one where standard error is a terminal, and not in logs, pipes and tests. Where there is no standard
+        error, as in programs without a console, nothing is shown.
 
     Examples
     --------
     >>> wanted(False)
     False
     """
+    stream = sys.stderr  # None in programs without a console
     if isinstance(progress, str) and progress == "auto":
-        stream = sys.stderr  # None in programs without a console
         return stream is not None and hasattr(stream, "isatty") and stream.isatty()
     if isinstance(progress, bool):
-        return progress
+        return progress and stream is not None
     raise ValueError(f"progress must be 'auto', True or False, got {checks.short(progress)}")
 
 

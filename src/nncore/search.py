@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import checks
+from . import checks, initializers
 from .loss_at import LossAt
 from .parameter_names import index_of, name_of
 from .text_curve import text_curve
@@ -203,7 +203,7 @@ def random_search(
     trials = checks.positive_int("trials", trials)
     goal = -np.inf if stop_loss is None else checks.number("stop_loss", stop_loss)
     at = LossAt(net, X, y, loss)
-    rng = np.random.Generator(np.random.PCG64(seed))
+    rng = initializers.generator(seed)
     parameters, best = at.parameters.copy(), np.inf
     improvements: list[tuple[int, float]] = []
     began = perf_counter()

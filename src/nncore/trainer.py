@@ -4,14 +4,14 @@ is in the compiled core."""
 from __future__ import annotations
 
 from numbers import Real
-from threading import RLock
+from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _kernels, checks, initializers
-from ._engine import Engine
+from ._engine import AT_WORK, Engine
 from .history import History
 from .optimizers import Optimizer, as_optimizer
 
@@ -69,35 +69,66 @@ class Trainer:
         learning_rate: float | None = None,
         batch_size: int | None = 32,
         threads: int | None = None,
-        seed: int | None = None,
+        seed: int | np.random.Generator | None = None,
     ) -> None:
         checks.require_network(net)
-        self.net = net
-        self.loss = net._loss(loss)
-        self._optimizer = as_optimizer(optimizer)
-        if learning_rate is not None:
-            self._optimizer = self._optimizer.replace(learning_rate=learning_rate)
-        self.batch_size = None if batch_size is None else checks.positive_int("batch_size", batch_size)
-        self.threads = 0 if threads is None else checks.positive_int("threads", threads)
-        initializers.generator(seed)  # refuses what is no seed
-        self.seed = net.seed if seed is None else int(seed)
+        self._net = net
+        self._loss = net._loss(loss)
+        settings = as_optimizer(optimizer)
+        settings = settings if learning_rate is None else settings.replace(learning_rate=learning_rate)
+        self._optimizer = as_optimizer(settings, net.dtype)
+        self.batch_size = batch_size
+        self.threads = threads
+        self._seed = net.seed if seed is None else initializers.as_seed(seed)
         self.history = History()
         self._engine: Engine | None = None
-        self._settings = RLock()  # held where settings and engine change together; never in a step
+        self._changing = Lock()  # whoever puts another engine in place; nobody waits for it
+
+    @property
+    def net(self) -> Network:
+        """The network that it trains."""
+        return self._net
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss that it minimises."""
+        return self._loss
+
+    @property
+    def seed(self) -> int:
+        """Of the order of samples and of dropout."""
+        return self._seed
+
+    @property
+    def batch_size(self) -> int | None:
+        """Samples per step, None for all of them; may be set between calls."""
+        return self._batch_size
+
+    @batch_size.setter
+    def batch_size(self, value: int | None) -> None:
+        self._batch_size = None if value is None else checks.positive_int("batch_size", value)
+
+    @property
+    def threads(self) -> int | None:
+        """Threads to use, None for what the work decides; may be set between calls."""
+        return self._threads or None
+
+    @threads.setter
+    def threads(self, value: int | None) -> None:
+        self._threads = checks.team(value)
 
     @property
     def optimizer(self) -> Optimizer:
-        """Its settings. May be replaced by changed ones of the same kind at any time, as for a learning rate that falls, also by
-        another thread; the optimizer's state goes on."""
+        """Its settings. May be replaced at any time, also from another thread, for instance to lower the learning rate; the
+        optimizer's state goes on. Another kind begins with a state of its own, and is refused while a call trains."""
         return self._optimizer
 
     @optimizer.setter
     def optimizer(self, value: Optimizer) -> None:
-        settings = as_optimizer(value)
-        with self._settings:
-            if self._engine is not None:
-                self._engine.set_optimizer(settings.info.index, settings.hyper())
-            self._optimizer = settings
+        settings = as_optimizer(value, self.net.dtype)
+        if self._engine is not None and self._engine.refuses(settings):
+            raise RuntimeError(AT_WORK)
+        self._optimizer = settings  # the core asks for it before each stretch of steps
 
     @property
     def learning_rate(self) -> float:
@@ -152,20 +183,20 @@ class Trainer:
         ValueError, TypeError
             Wrong input; nothing has changed.
         FloatingPointError
-            The loss or a weight became nan or inf. The network keeps the weights of the last finished step.
+            The loss became nan or inf: the network keeps the weights of the last finished step. Or a step would have made a
+            weight so: that weight keeps its value.
         RuntimeError
             Another call is at work with this Trainer.
         KeyboardInterrupt
             Ctrl-C. The network keeps the weights of the last finished step, `history` the finished epochs.
         """
-        from .progress import Progress
+        from .progress import Progress, wanted
 
-        net = self.net
+        net, shown = self.net, wanted(progress)
         epochs = checks.positive_int("epochs", epochs)
         shuffle = checks.flag("shuffle", shuffle)
         if stop_loss is not None:
             stop_loss = checks.number("stop_loss", stop_loss)
-        bar = Progress(epochs, progress)
         array, _ = checks.as_inputs(X, net.inputs, net.dtype)
         target = net._targets(y, array.shape[0], self.loss)
         validation = None
@@ -175,9 +206,11 @@ class Trainer:
             validation = self._checked_pair(validation_data)
         batch = array.shape[0] if self.batch_size is None else min(self.batch_size, array.shape[0])
         engine = self._engine_for(batch)
+        engine.hold()
         self.history.stopped = ""
         try:
-            self._epochs(engine, array, target, batch, epochs, shuffle, validation, stop_loss, bar)
+            with Progress(epochs, shown) as bar:
+                self._epochs(engine, array, target, batch, epochs, shuffle, validation, stop_loss, bar)
         except KeyboardInterrupt:
             self.history.settle()
             self.history.stopped = "interrupted"
@@ -185,6 +218,8 @@ class Trainer:
         except FloatingPointError as error:
             self.history.stopped = "diverged"
             raise self._diverged(error) from None
+        finally:
+            engine.release()
         return self.history
 
     def step(self, x: ArrayLike, y: ArrayLike) -> float:
@@ -204,15 +239,16 @@ class Trainer:
 
         Raises
         ------
-        As `fit`; after any error the network is as it was.
+        As `fit`; after an error the network is as it was, but where a step would have made a weight nan or inf: the others are
+        stepped.
         """
         net, engine = self.net, self._engine
         try:
-            loss = None if engine is None else engine.quick_step(x, y)
+            loss = None if engine is None else engine.quick_step(x, y, self._optimizer)
             if loss is None:
                 array, _ = checks.as_inputs(x, net.inputs, net.dtype)
                 target = net._targets(y, array.shape[0], self.loss)
-                loss = self._engine_for(array.shape[0]).step(array, target)
+                loss = self._engine_for(array.shape[0]).step(array, target, self._optimizer)
         except FloatingPointError as error:
             raise self._diverged(error) from None
         return loss
@@ -222,20 +258,36 @@ class Trainer:
         return {"engine": None if self._engine is None else self._engine.get_state(), "optimizer": self._optimizer}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a state that `state` gave."""
-        self._optimizer = as_optimizer(state["optimizer"])
-        self._engine = None
-        if state["engine"] is not None:
-            self._engine_for(self.batch_size or 1).set_state(state["engine"])
+        """Take up a state that `state` gave.
+
+        Raises
+        ------
+        ValueError, TypeError
+            It is no such state, or of another network; nothing has changed.
+        RuntimeError
+            Another call is at work with this Trainer.
+        """
+        try:
+            optimizer, inner = state["optimizer"], state["engine"]
+            rows = self.batch_size or 1
+        except (TypeError, KeyError):
+            raise TypeError(f"state must be what Trainer.state() gave, got {checks.short(state)}") from None
+        settings = as_optimizer(optimizer, self.net.dtype)
+        engine = None
+        if inner is not None:
+            engine = self._new_engine(rows)
+            engine.set_state(inner)
+        self._put_in_place(engine)
+        self._optimizer = settings
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = {name: value for name, value in self.__dict__.items() if name != "_settings"}
+        kept = {name: value for name, value in self.__dict__.items() if name != "_changing"}
         return {**kept, "_engine": None, "state": self.state()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         inner = state.pop("state")
         self.__dict__.update(state)
-        self._settings = RLock()
+        self._changing = Lock()
         self.restore(inner)
 
     # ---- inside -------------------------------------------------------------------------------------------------------
@@ -244,33 +296,50 @@ class Trainer:
         self, engine: Engine, X: NDArray[Any], y: NDArray[Any], batch: int, epochs: int, shuffle: bool, validation: Any,
         stop_loss: float | None, bar: Progress,
     ) -> None:  # fmt: skip
-        with bar:
-            for _ in range(epochs):
-                began = perf_counter()
-                loss = engine.epoch(X, y, batch, shuffle, bar.tick)
-                val = None if validation is None else self.net.evaluate(*validation, loss=self.loss)
-                columns = {} if val is None else {f"val_{name}": value for name, value in val.items()}
-                self.history.append(loss=loss, seconds=perf_counter() - began, **columns)
-                bar.advance(loss=loss, **columns)
-                if stop_loss is not None and loss <= stop_loss:
-                    self.history.stopped = "stop_loss"
-                    break
+        for _ in range(epochs):
+            began = perf_counter()
+            loss = engine.epoch(X, y, batch, shuffle, lambda: self._optimizer, bar.tick)
+            val = None if validation is None else self.net.evaluate(*validation, loss=self.loss)
+            columns = {} if val is None else {f"val_{name}": value for name, value in val.items()}
+            self.history.append(loss=loss, seconds=perf_counter() - began, **columns)
+            bar.advance(loss=loss, **columns)
+            if stop_loss is not None and loss <= stop_loss:
+                self.history.stopped = "stop_loss"
+                break
 
     def _engine_for(self, rows: int) -> Engine:
-        # the engine, made anew with room for more rows (and the same state) where it is too small
-        old = self._engine
-        most = max(self.threads, _kernels.threads())
-        if old is not None and rows <= old.rows and most <= old.threads and old.isa == _kernels.isa():
-            return old
-        engine = Engine(self.net._core_layers(dropout=True), self.net.parameters, rows, most, True, self.threads)
+        # the engine, made anew with room for more (and the same state) where it is too small
+        engine = self._engine
+        if (engine is None or engine.rows < rows or engine.threads < self._room(rows) or engine.wanted != self._threads
+                or engine.isa != _kernels.isa()):  # fmt: skip
+            engine = self._new_engine(rows)
+            self._put_in_place(engine, goes_on=True)
+        return engine
+
+    def _room(self, rows: int) -> int:
+        # threads that a step may use
+        return int(_kernels.threads_for(3.0 * self.net._work * rows, self._threads, trial=True))
+
+    def _new_engine(self, rows: int) -> Engine:
+        engine = Engine(
+            self.net._core_layers(dropout=True), self.net.parameters, rows, self._room(rows), True, self._threads
+        )
         engine.set_loss(_kernels.losses()[self.loss].index)
         engine.seed(self.seed)
-        with self._settings:
-            engine.set_optimizer(self._optimizer.info.index, self._optimizer.hyper())
-            if old is not None:
-                engine.set_state(old.get_state())
-            self._engine = engine
         return engine
+
+    def _put_in_place(self, engine: Engine | None, goes_on: bool = False) -> None:
+        # goes_on: with the state of the one that was there, which must not be at work and trains no more
+        if not self._changing.acquire(blocking=False):
+            raise RuntimeError(AT_WORK)
+        try:
+            if self._engine is not None and engine is not None and goes_on:
+                engine.take_over(self._engine)
+            elif self._engine is not None:
+                self._engine.hold()
+            self._engine = engine
+        finally:
+            self._changing.release()
 
     def _checked_pair(self, pair: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         try:
@@ -294,6 +363,6 @@ class Trainer:
 
     def _diverged(self, error: FloatingPointError) -> FloatingPointError:
         return FloatingPointError(
-            f"training diverged at step {self.steps + 1}: {error}. The network keeps the weights of the last finished step. "
+            f"training diverged at step {self.steps + 1}: {error}. "
             f"Try a smaller learning_rate (now {self.learning_rate:g}), and inputs scaled to about 1"
         )

@@ -22,7 +22,8 @@ extern "C" {
 #endif
 
 #define NNCORE_ABI 1                  /* of this page: nncore_plan_of refuses a plan of another */
-#define NNCORE_STACK (256 * 1024)     /* the most bytes that run and run_many take from the stack */
+#define NNCORE_STACK (256 * 1024)     /* the most bytes of scratch that run and run_many take from the stack, where they need some
+                                         16 KiB more */
 #define NNCORE_CAPSULE "nncore.plan"  /* name of the capsule that predictor.capsule gives */
 
 typedef struct nncore_plan nncore_plan;
@@ -43,6 +44,7 @@ struct nncore_plan {                  /* read only */
     void (*run_many)(const nncore_plan *plan, int64_t n, const void *x, void *out, void *scratch);
 };
 
+/* Where plan->scratch is no more than NNCORE_STACK, as in networks of up to some 30,000 units a layer. */
 static inline void nncore_run(const nncore_plan *plan, const void *x, void *out) { plan->run(plan, x, out, NULL); }
 
 #ifdef Py_PYTHON_H
