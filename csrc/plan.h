@@ -89,6 +89,13 @@ int nnc_plan_layer_of(const nncore_plan *plan, int i, void *weight, void *bias, 
 /* The most samples for which run_many needs no scratch to be as quick as it can be. */
 static inline int64_t nnc_plan_stack_rows(const nncore_plan *plan) { return ((const nnc_plan *)plan)->stack_rows; }
 
+/* How many layers have weights stored small. */
+static inline int nnc_plan_small(const nncore_plan *plan) {
+    int small = 0;
+    for (int i = 0; i < ((const nnc_plan *)plan)->count; i++) small += ((const nnc_plan *)plan)->stages[i].storage != NNC_FULL;
+    return small;
+}
+
 static inline int64_t nnc_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 /* Scratch of an int8 layer: 8 bytes per row of what turns its sums into numbers, then rows of whole numbers, in parts

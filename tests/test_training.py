@@ -152,6 +152,11 @@ def test_what_a_trainer_is_may_not_change_but_how_it_works_may(uniform):
     assert trainer.steps == 8
 
 
+def test_a_trainer_shows_what_it_is():
+    trainer = nn.Trainer(small(), optimizer=nn.SGD(0.5), batch_size=None)
+    assert repr(trainer) == f"Trainer({trainer.net!r}, mse, {trainer.optimizer!r}, batch_size=None, 0 steps)"
+
+
 @pytest.mark.parametrize("wrong", ["another network", "another optimizer", None, {}, 3])
 def test_a_state_that_does_not_fit_is_refused_and_nothing_changes(wrong, uniform):
     X, y = uniform((40, 3), 1), uniform((40, 2), 2)

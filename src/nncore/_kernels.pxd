@@ -109,6 +109,7 @@ cdef extern from "plan.h" nogil:
     int64_t nnc_plan_bytes(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, int live)
     void nnc_plan_build(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, const void *base, void *block)
     int64_t nnc_plan_stack_rows(const nncore_plan *plan)
+    int nnc_plan_small(const nncore_plan *plan)
     int nnc_plan_layer_of(const nncore_plan *plan, int i, void *weight, void *bias, float *scale)
 
 cdef const nnc_kernels *kernels(int dtype) noexcept nogil
@@ -116,6 +117,7 @@ cdef int64_t plan_bytes(const nnc_kernels *k, int storage, int count, const nnc_
 cdef void plan_build(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, const void *base,
                      void *block) noexcept nogil
 cdef int64_t plan_stack_rows(const void *plan) noexcept nogil
+cdef int plan_small(const void *plan) noexcept nogil
 cdef bint plan_layer(const void *plan, int i, void *weight, void *bias, float *scale) noexcept nogil
 cdef void parallel(int want, nnc_work work, void *context) noexcept nogil
 cdef int team_size(nnc_team *team) noexcept nogil

@@ -157,6 +157,9 @@ cdef void plan_build(const nnc_kernels *k, int storage, int count, const nnc_pla
 cdef int64_t plan_stack_rows(const void *plan) noexcept nogil:
     return nnc_plan_stack_rows(<const nncore_plan *>plan)
 
+cdef int plan_small(const void *plan) noexcept nogil:
+    return nnc_plan_small(<const nncore_plan *>plan)
+
 cdef bint plan_layer(const void *plan, int i, void *weight, void *bias, float *scale) noexcept nogil:
     return nnc_plan_layer_of(<const nncore_plan *>plan, i, weight, bias, scale)
 

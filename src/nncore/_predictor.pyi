@@ -19,6 +19,7 @@ class Report(NamedTuple):
     bytes: int
     max_error: float
     mean_error: float
+    small_layers: int
 
 @final
 class Predictor:

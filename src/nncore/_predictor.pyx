@@ -27,7 +27,7 @@ cimport numpy as cnp
 from . import checks
 from ._arrays cimport READABLE, WRITABLE, apart, data_of, is_matrix, is_vector, lies_right, rows_of
 from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, WORTH_A_THREAD, nnc_give, nnc_take, nnc_team, parallel, plan_layer,
-                        plan_stack_rows, team_for, team_size)
+                        plan_small, plan_stack_rows, team_for, team_size)
 from ._plan cimport WORTH_RELEASING, make_plan
 
 cnp.import_array()
@@ -48,9 +48,10 @@ cdef extern from *:
 cdef object OUT = "out"                 # interned, as the names that a caller's code gives are
 
 Functions = namedtuple("Functions", "function plan inputs outputs scratch")
-Report = namedtuple("Report", "storage bytes max_error mean_error")
-Report.__doc__ = """What storing weights in fewer bytes costs: the plan's bytes, and the largest and the mean absolute
-difference from the network's answers to the sample that `freeze` was given (nan without one)."""
+Report = namedtuple("Report", "storage bytes max_error mean_error small_layers")
+Report.__doc__ = """What storing weights in fewer bytes brings and costs: the plan's bytes, the largest and the mean absolute
+difference from the network's answers to the sample that `freeze` was given (nan without one), and in how many layers the
+weights are stored so."""
 
 STORAGES = {"float32": NNC_FULL, "float64": NNC_FULL, "bfloat16": NNC_BFLOAT16, "int8": NNC_INT8}
 
@@ -109,7 +110,8 @@ cdef class Predictor:
         memory = make_plan(layers, vector, STORAGES[self.storage], False, scales)
         self.plan = <const nncore_plan *>cnp.PyArray_DATA(memory)
         self.memory = memory
-        self.report = Report(*report) if report else Report(self.storage, self.plan.bytes, float("nan"), float("nan"))
+        self.report = Report(*report) if report else Report(self.storage, self.plan.bytes, float("nan"), float("nan"),
+                                                                  plan_small(self.plan))
 
     def __dealloc__(self):
         PyMem_RawFree(self.spare)
@@ -145,7 +147,7 @@ cdef class Predictor:
         """Set `report` by the answers Y of another plan or network to the samples X; returns it. For `freeze`, while nobody
         else has this Predictor."""
         error = np.abs(np.asarray(Y, np.float64) - self(X))
-        self.report = Report(self.storage, self.plan.bytes, float(error.max()), float(error.mean()))
+        self.report = Report(self.storage, self.plan.bytes, float(error.max()), float(error.mean()), plan_small(self.plan))
         return self.report
 
     def __reduce__(self):
@@ -212,7 +214,9 @@ cdef class Predictor:
 
     def __repr__(self):
         sizes = "-".join(str(size) for size in [self.inputs, *(layer[1] for layer in self.layers)])
-        return f"Predictor({sizes}, {self.storage})"
+        small = STORAGES[self.storage] != NNC_FULL
+        where = f" in {plan_small(plan_of(self))} of {len(self.layers)} layers" if small else ""
+        return f"Predictor({sizes}, {self.storage}{where})"
 
 
 cdef inline const nncore_plan *plan_of(Predictor self) except NULL:

@@ -124,7 +124,7 @@ class Trainer:
         return self._optimizer
 
     @optimizer.setter
-    def optimizer(self, value: Optimizer) -> None:
+    def optimizer(self, value: str | Optimizer | type[Optimizer]) -> None:
         settings = as_optimizer(value, self.net.dtype)
         if self._engine is not None and self._engine.refuses(settings):
             raise RuntimeError(AT_WORK)
@@ -279,6 +279,11 @@ class Trainer:
             engine.set_state(inner)
         self._put_in_place(engine)
         self._optimizer = settings
+
+    def __repr__(self) -> str:
+        return (
+            f"Trainer({self.net!r}, {self.loss}, {self.optimizer!r}, batch_size={self.batch_size}, {self.steps} steps)"
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         kept = {name: value for name, value in self.__dict__.items() if name != "_changing"}
