@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,20 @@ def test_ctypes_has_the_same_bits(isa):
         net = nn.Network([17, 64, 64, 6], hidden="tanh", dtype=dtype, seed=0)
         x = np.linspace(-1, 1, 17, dtype=dtype)
         assert by_ctypes(net.freeze(), x).tobytes() == net.predict(x).tobytes()
+
+
+def test_ctypes_takes_many_samples(isa):
+    net = nn.Network([20, 300, 3], seed=1)
+    predict = net.freeze()
+    function, plan, inputs, outputs, scratch = predict.ctypes_many
+    run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, *[ctypes.c_void_p] * 3)(function)
+    x = np.random.default_rng(0).normal(size=(150, inputs)).astype(np.float32)
+    room, out = np.empty(scratch, np.uint8), np.empty((150, outputs), np.float32)
+    for memory in (room.ctypes.data, None):
+        out[:] = 0
+        run(plan, 150, x.ctypes.data, out.ctypes.data, memory)
+        assert out.tobytes() == net.predict(x).tobytes()
+    assert weakref.ref(predict)() is predict
 
 
 @needs_compiler

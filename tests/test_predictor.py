@@ -136,7 +136,7 @@ def test_arrays_that_were_pickled_and_out_by_name_take_the_quick_way(monkeypatch
     want = predict(X32).tobytes()
     for name in ("as_inputs", "out_or_new"):  # what the long way calls
         monkeypatch.setattr(checks, name, None)
-    assert predict(x).tobytes() == want
+    assert predict(x).tobytes() == want and predict(x[None])[0].tobytes() == want
     assert predict(x, out) is out and predict(x, out=out) is out and out.tobytes() == want
     with pytest.raises(TypeError):
         predict([1, 2, 3, 4], out=out)

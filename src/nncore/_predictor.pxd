@@ -14,7 +14,7 @@ cdef class Predictor:
         int64_t spare_bytes
         char spare_taken                # an atomic flag
         readonly object layers, dtype, storage, report
-        object memory
+        object memory, __weakref__
     cdef char *borrow(self, int64_t nbytes, bint *kept) except? NULL nogil
     cdef void give_back(self, char *memory, bint kept) noexcept nogil
     # out (outputs) = network(x (inputs)), in the network's type, and out (n, outputs) = network(x (n, inputs)) on the calling

@@ -81,6 +81,8 @@ cdef class Predictor:
         Bytes of the plan, and what the storage costs in accuracy.
     ctypes : Functions
         Addresses for callers that do not go through Python; see `nncore.get_include`.
+    ctypes_many : Functions
+        The same for many samples in a call.
 
     Examples
     --------
@@ -205,6 +207,17 @@ cdef class Predictor:
         return Functions(<size_t>plan.run, <size_t>plan, plan.inputs, plan.outputs, plan.scratch)
 
     @property
+    def ctypes_many(self):
+        """As `ctypes`, for many samples in a call on the calling thread.
+
+        The function is ``void function(const void *plan, int64_t n, const void *x, void *out, void *scratch)``; x (n, inputs) and
+        out (n, outputs) may not share memory. scratch: as many bytes as said, or NULL where `ctypes` may have NULL, which is slower
+        for wide networks.
+        """
+        cdef const nncore_plan *plan = plan_of(self)
+        return Functions(<size_t>plan.run_many, <size_t>plan, plan.inputs, plan.outputs, plan.scratch_many)
+
+    @property
     def capsule(self):
         """The plan for C, a capsule named "nncore.plan" (see nncore.h); it keeps the Predictor alive."""
         capsule = PyCapsule_New(<void *>plan_of(self), "nncore.plan", forget)
@@ -242,6 +255,7 @@ cdef object answer(Predictor self, PyObject *const *args, size_t nargs, PyObject
         PyObject *x
         PyObject *out
         cnp.npy_intp n
+        cnp.npy_intp shape[2]
     if names != NULL and count == 1 and len(<tuple>names) == 1 and (<tuple>names)[0] is OUT:
         count, names = 2, NULL  # predictor(x, out=out): a value given by name stands behind those given by place
     if names == NULL and count >= 1 and plan != NULL:
@@ -257,7 +271,12 @@ cdef object answer(Predictor self, PyObject *const *args, size_t nargs, PyObject
                 made = cnp.PyArray_SimpleNew(1, &n, cnp.NPY_FLOAT if plan.itemsize == 4 else cnp.NPY_DOUBLE)
                 one_sample(self, data_of(x), data_of(<PyObject *>made))
                 return made
-        elif count == 2 and lies_right(x, self.descr, READABLE) and is_matrix(x, plan.inputs):
+        elif count <= 2 and lies_right(x, self.descr, READABLE) and is_matrix(x, plan.inputs):
+            if count == 1:
+                shape[0], shape[1] = rows_of(x), plan.outputs
+                made = cnp.PyArray_SimpleNew(2, shape, cnp.NPY_FLOAT if plan.itemsize == 4 else cnp.NPY_DOUBLE)
+                many_samples(self, rows_of(x), data_of(x), data_of(<PyObject *>made))
+                return made
             out = args[1]
             if (lies_right(out, self.descr, WRITABLE) and is_matrix(out, plan.outputs) and rows_of(out) == rows_of(x)
                     and apart(x, out)):

@@ -31,12 +31,13 @@ def taken(idle: list[T], fits: Callable[[T], bool], make: Callable[[], T]) -> T:
     return one if fits(one) else make()
 
 
-def length(X: Any) -> int:
+def length(X: Any, inputs: int) -> int:
     """Rows, about, of what a call is given before anybody has looked at it."""
     try:
-        return len(X)
-    except TypeError:
+        rows, flat = len(X), len(X.shape) == 1 if hasattr(X, "shape") else not hasattr(X[0], "__len__")
+    except (TypeError, LookupError):
         return 1
+    return 1 if flat and inputs > 1 else rows
 
 
 class Inside(Shape):
@@ -145,8 +146,8 @@ class Inside(Shape):
         output : int, optional
             Which output. By default the sum of all (for a softmax, whose outputs always sum to 1, that is flat: name one).
         weights : array_like, optional
-            Instead of `output`: (outputs,) or (n, outputs), what each output counts. With the derivatives of some cost by the
-            outputs here, the answer is the cost's derivative by the inputs.
+            Instead of `output`: (outputs,) or (n, outputs), what each output counts. Given the derivatives of some cost with
+            respect to the outputs, the answer is the cost's derivative with respect to the inputs.
         threads : int, optional
             Threads to use; by default the work decides.
 
@@ -192,7 +193,7 @@ class Inside(Shape):
 
     def _take_jacobian(self, X: ArrayLike, wanted: int) -> Jacobian:
         # a workspace that no other thread is using; it is given back with _idle_jacobians.append
-        rows = length(X)
+        rows = length(X, self.inputs)
         work = self._work * (3.0 + min(self.inputs, self.outputs))
         most = _kernels.threads_for(work * rows, wanted) if rows > 1 else 1
         return taken(self._idle_jacobians, lambda j: j.threads >= most and j.isa == _kernels.isa(),

@@ -39,9 +39,9 @@ class Network(Inside):
         with binary_cross_entropy, everything else with mse.
     dtype : {"float32", "float64"}
         Type of weights and arithmetic.
-    seed : int, optional
+    seed : int or numpy Generator, optional
         Makes weights, the order of samples and dropout reproducible: the same seed gives the same bits on every machine
-        with FMA. By default a new one each time.
+        with FMA. A Generator is asked for one. By default a new one each time.
     init : str, float or callable, optional
         Initialiser for the layers that do not name one (see `nncore.initializers`).
     bias : bool, default True
@@ -124,7 +124,7 @@ class Network(Inside):
             answer = self._row.answer(X, out)
             if answer is not None:
                 return answer
-        engine = self._take_engine(length(X), threads)
+        engine = self._take_engine(length(X, self.inputs), threads)
         try:
             answer = engine.answer(X, out)
             if answer is not None:
@@ -138,7 +138,16 @@ class Network(Inside):
         return out
 
     def evaluate(self, X: ArrayLike, y: ArrayLike, *, loss: str | None = None) -> dict[str, float]:
-        """The loss on X, y, and what users of such an output ask next.
+        """The loss on X, y, and accuracy or r2.
+
+        Parameters
+        ----------
+        X : array_like
+            (n, inputs).
+        y : array_like
+            Their targets, as `fit` takes them.
+        loss : str, optional
+            By default the one that follows from the output.
 
         Returns
         -------
@@ -163,6 +172,15 @@ class Network(Inside):
 
     def gradients(self, X: ArrayLike, y: ArrayLike, *, loss: str | None = None) -> Gradients:
         """The loss on X, y and its gradient with respect to every weight and bias. Nothing changes.
+
+        Parameters
+        ----------
+        X : array_like
+            (n, inputs), or one sample (inputs,).
+        y : array_like
+            Their targets, as `fit` takes them.
+        loss : str, optional
+            By default the one that follows from the output.
 
         Returns
         -------
@@ -204,13 +222,48 @@ class Network(Inside):
         threads: int | None = None,
         seed: int | np.random.Generator | None = None,
     ) -> History:
-        """Train on X, y. Short for ``Trainer(net, ...).fit(...)``, which see for the arguments; each call starts its optimizer
-        anew. A Trainer of your own continues where its last call ended.
+        """Train on X, y. Short for ``Trainer(net, ...).fit(...)``.
+
+        Each call starts with a fresh optimizer and the same order of samples; the weights go on from where they are. A
+        `Trainer` of your own goes on where its last call ended. Both are described there at length.
+
+        Parameters
+        ----------
+        X : array_like
+            (n, inputs).
+        y : array_like
+            (n, outputs); (n,) for one output; for softmax also integer labels (n,).
+        epochs : int, default 10
+            Passes over X.
+        batch_size : int or None, default 32
+            Samples per step; None for all of them.
+        loss : str, optional
+            By default the one that follows from the output.
+        optimizer : str or Optimizer, default "adam"
+            A name, or settings such as ``SGD(0.1, momentum=0.9)``.
+        learning_rate : float, optional
+            Replaces the optimizer's.
+        shuffle : bool, default True
+            A new order of samples for each epoch.
+        validation_data : (X, y) or float, optional
+            Data to evaluate after each epoch, or the fraction of X, y to set aside for it.
+        stop_loss : float, optional
+            Stop after the first epoch whose training loss is at or below it.
+        progress : "auto", True or False
+            A progress bar; "auto" shows one on a terminal only.
+        threads : int, optional
+            Threads to use; by default what pays.
+        seed : int or numpy Generator, optional
+            Of the order of samples and of dropout; by default the network's.
 
         Returns
         -------
         History
             One number per epoch: `history.loss`, `history.val_loss`; also kept as `net.history`.
+
+        Raises
+        ------
+        As `Trainer.fit`.
         """
         from .trainer import Trainer
 
@@ -232,12 +285,11 @@ class Network(Inside):
         Parameters
         ----------
         dtype : {"float32", "float64", "bfloat16", "int8"}, optional
-            How weights are stored; by default as they are. The two small ones take half and a quarter of float32's bytes in
-            layers of more than 32 outputs (narrower ones stay float32, those of up to 64 that have no more than 4,096
-            weights, and biases); inputs and outputs are float32.
-            bfloat16 is rounded weights alone, the arithmetic is float32's. int8 layers multiply whole numbers: weights in
-            127ths of the largest of their output, a sample's inputs to the layer in 127ths of the largest among them; of more
-            than 132,104 inputs they stay float32.
+            How weights are stored; by default as they are. The two small ones take half and a quarter of float32's bytes;
+            inputs and outputs are float32. Some layers stay float32: those of at most 32 outputs, those of at most 64 outputs
+            with at most 4,096 weights, and, for int8, those of more than 132,104 inputs; biases do too.
+            With bfloat16 weights are rounded, and the arithmetic is float32's. int8 layers multiply whole numbers: weights in
+            127ths of the largest of their output, a sample's inputs to the layer in 127ths of the largest among them.
         sample : array_like, optional
             Inputs, (n, inputs), of the kind that will be asked: the plan's `report` then says the largest and the mean
             absolute difference between its answers and the network's.
@@ -251,8 +303,11 @@ class Network(Inside):
 
         Examples
         --------
-        >>> net = Network([8, 64, 2], seed=0)
-        >>> net.freeze("int8", sample=np.eye(8), max_error=0.1).report.max_error < 0.1
+        >>> net = Network([64, 256, 5], seed=0)
+        >>> small = net.freeze("int8", sample=np.eye(64), max_error=0.01)
+        >>> net.freeze().report.bytes, small.report.bytes
+        (76864, 29248)
+        >>> 0 < small.report.max_error <= 0.01
         True
         """
         storage = checks.type_name("dtype", self.dtype if dtype is None else dtype, STORAGES)
@@ -279,9 +334,10 @@ class Network(Inside):
         name : str, optional
             Of the function, ``<name>_predict``; a C identifier, by default from the file's name.
 
-        See Also
-        --------
-        nncore.export : what the file holds, and how to test it.
+        Notes
+        -----
+        How to call, compile and test it: the guide "Calling from C, Cython and other languages", and the comment at the
+        file's top.
         """
         from . import export
 
