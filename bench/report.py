@@ -87,8 +87,9 @@ def section(name, record, peak=None):
     ]
     if peak:
         lines += [
-            f"Of the peak: the operations of the layers' products in nncore's time, as a share of {record['threads']} x "
-            f"{peak / 1e9:.0f} GFLOP/s, what a core does at most. Activations, losses and the optimizer come on top.",
+            f"Of the peak: the operations of the layers' products in nncore's time, as a share of {record['threads']} × "
+            f"{peak / 1e9:.0f} GFLOP/s, the most {'one core' if record['threads'] == 1 else 'these cores'} can do. "
+            "Activations, losses and the optimizer are not counted, but their time is.",
             "",
         ]
     for table, title in TABLES.items():
@@ -110,8 +111,12 @@ def write():
         "Every implementation gets the same weights, data and batches, in its best ordinary form (one file each in "
         "`bench/rivals`); its answer is checked against float64 before anything is timed. Each runs in its own "
         "process, pinned, and all are measured in turn in many short rounds; a figure is the median of the rounds ± "
-        "half the distance between their quartiles. A training round starts from fresh weights. The goal is the ratio "
-        "that the project has set itself, from measurements on a machine with AVX-512.",
+        "half the distance between their quartiles. A training round starts from fresh weights. 'Goal' is the ratio the "
+        "project aims for; it was set from measurements on an AVX-512 machine.",
+        "",
+        "For some machines a grid of widths and batches follows, measured to find cliffs: sizes at which nncore is "
+        "suddenly slow. A finding there is a time that is longer than numpy's, or more than a tenth longer than that of a "
+        "net that is no narrower with a batch that is no smaller. All findings are listed.",
         "",
         "`python -m bench` repeats all of it on your machine, `python -m bench train 8-32-32-1 batch=32` one row.",
         "",

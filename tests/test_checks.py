@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nncore as nn
-from nncore import _kernels, checks
+from nncore import _kernels, checks, initializers, values
 from nncore.checks import as_inputs, as_targets, require_finite
 
 DTYPES = ["float32", "float64"]
@@ -290,16 +290,26 @@ WRONG_TARGETS = [
     ([[0, 0, 2], [1, 0, 0]], 3, 2, SOFTMAX, ValueError, ["y[0, 2] is 2.0", "cross_entropy"]),
     ([], 3, 2, SOFTMAX, ValueError, ["y is empty", "X has 2"]),
     (1, 3, 2, SOFTMAX, ValueError, ["y has shape ()"]),
-    ([0, 1.5], 1, 2, SIGMOID, ValueError, ["y[1, 0] is 1.5", "binary_cross_entropy", "from 0 to 1"]),
+    ([0, 1.5], 1, 2, SIGMOID, ValueError, ["y[1] is 1.5", "binary_cross_entropy", "from 0 to 1"]),
     ([[0, 1], [-1, 1]], 2, 2, SIGMOID, ValueError, ["y[1, 0] is -1"]),
-    ([0, NAN], 1, 2, SIGMOID, ValueError, ["y[1, 0] is nan"]),
+    ([0, NAN], 1, 2, SIGMOID, ValueError, ["y[1] is nan"]),
     ([1, 2, 3], 1, 2, PLAIN, ValueError, ["y has 3 rows", "X has 2"]),
     ([1, 2], 2, 2, PLAIN, ValueError, ["y has shape (2,)", "2 samples and 2 outputs need shape (2, 2)"]),
     ([[1, 2, 3]] * 2, 2, 2, PLAIN, ValueError, ["y has shape (2, 3)", "shape (2, 2)"]),
     ([[1, 2]] * 2, 1, 2, PLAIN, ValueError, ["y has shape (2, 2)", "shape (2,) or (2, 1)"]),
     ([], 1, 2, PLAIN, ValueError, ["y is empty"]),
-    ([1, INF], 1, 2, PLAIN, ValueError, ["y[1, 0] is inf"]),
-    ([1, 1e39], 1, 2, PLAIN, ValueError, ["y[1, 0] is 1e+39: too large for float32"]),
+    ([1, INF], 1, 2, PLAIN, ValueError, ["y[1] is inf"]),
+    ([1, 1e39], 1, 2, PLAIN, ValueError, ["y[1] is 1e+39: too large for float32"]),
+    ([[1], [INF]], 1, 2, PLAIN, ValueError, ["y[1, 0] is inf"]),
+    ([1, INF], 2, 1, PLAIN, ValueError, ["y[1] is inf"]),
+    (NAN, 1, 1, PLAIN, ValueError, ["y is nan"]),
+    ([[1], [2]], 1, 2, SIGMOID, ValueError, ["y[1, 0] is 2", "from 0 to 1"]),
+    ([0, 2], 2, 1, SIGMOID, ValueError, ["y[1] is 2", "from 0 to 1"]),
+    (3, 1, 1, SIGMOID, ValueError, ["y is 3", "from 0 to 1"]),
+    ([1, -1, 1], 1, 3, SIGMOID, ValueError, ["y[1] is -1", "for labels of -1 and 1 give (y + 1) / 2"]),
+    ([0, 2, 1], 3, 3, PLAIN, ValueError, ["y has shape (3,)", "class labels make the network with output='softmax'"]),
+    ([[0.0], [2]], 3, 2, SIGMOID, ValueError, ["y has shape (2, 1)", "class labels", "output='softmax'"]),
+    (2, 3, 1, PLAIN, ValueError, ["y has shape ()", "class labels", "output='softmax'"]),
     (None, 1, 2, PLAIN, TypeError, ["y must be an array of numbers, got None"]),
     ([1j, 1], 1, 2, PLAIN, TypeError, ["complex"]),
     (["a", "b"], 1, 2, PLAIN, TypeError, ["y holds text"]),
@@ -314,6 +324,33 @@ def test_wrong_targets_have_their_words(y, outputs, rows, settings, error, words
         as_targets(y, outputs, rows, **settings)
     for word in words:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("y", "outputs", "rows", "settings"),
+    [
+        ([0, 2, 3], 3, 3, PLAIN),
+        ([0, -1, 2], 3, 3, PLAIN),
+        ([0, 0.5, 2], 3, 3, PLAIN),
+        ([0, NAN, 2], 3, 3, PLAIN),
+        ([0, 1], 3, 3, PLAIN),
+        ([], 3, 3, PLAIN),
+        ([[0, 1]] * 2, 3, 2, PLAIN),
+        ([[0, 1]] * 2, 3, 2, SOFTMAX),
+        ([0, 1, 2], 1, 3, SIGMOID),
+        ([0.5, -1, 1], 1, 3, SIGMOID),
+    ],
+    ids=range(10),
+)
+def test_only_what_looks_like_labels_hears_of_labels(y, outputs, rows, settings):
+    with pytest.raises(ValueError) as caught:
+        as_targets(y, outputs, rows, **settings)
+    assert "class labels" not in str(caught.value) and "labels of -1" not in str(caught.value)
+
+
+def test_what_is_advised_is_taken():
+    y = np.array([1, -1, 1])
+    assert as_targets((y + 1) / 2, 1, 3, **SIGMOID).tolist() == [[1], [0], [1]]
 
 
 # ---- the same through the public face: nothing changes ---------------------------------------------------------------
@@ -360,6 +397,59 @@ def test_an_unknown_name_lists_all_and_the_nearest(kind, names):
         assert f"unknown {kind}" in message and f"did you mean {name!r}?" in message
         assert message.endswith(", ".join(names))
     assert "did you mean" not in str(checks.unknown(kind, "qqqqqqqq", names))
+
+
+# What users of sklearn, Keras and torch write, and the name that they hear of; None where nothing here means the same.
+ELSEWHERE = {
+    "activation": {
+        "linear": "identity", "none": "identity", "Logistic": "sigmoid", "swish": "silu", "lrelu": "leaky_relu",
+        "ReLU": "relu", "Tanh": "tanh", "LeakyReLU": "leaky_relu", "leaky-relu": "leaky_relu", "log_softmax": "softmax",
+        "elu": None, "selu": None, "PReLU": None, "ReLU6": None, "hard_sigmoid": None, "softsign": None, "mish": None,
+    },
+    "loss": {
+        "MSE": "mse", "MSELoss": "mse", "mean_squared_error": "mse", "squared_error": "mse", "log_loss": "cross_entropy",
+        "ce": "cross_entropy", "nll": "cross_entropy", "CrossEntropyLoss": "cross_entropy",
+        "categorical_crossentropy": "cross_entropy", "sparse_categorical_crossentropy": "cross_entropy",
+        "bce": "binary_cross_entropy", "binary_crossentropy": "binary_cross_entropy",
+        "BCEWithLogitsLoss": "binary_cross_entropy", "mae": None, "l1": None, "huber": None, "hinge": None, "msle": None,
+    },
+    "optimizer": {
+        "adam_w": "adamw", "momentum": "sgd", "adagrad": None, "adamax": None, "nadam": None, "rmsprop": None, "lbfgs": None,
+    },
+    "init": {
+        "xavier": "glorot", "xavier_uniform_": "glorot", "glorot_normal": "glorot", "kaiming": "he", "he_uniform": "he",
+        "kaiming_normal_": "he", "lecun_normal": "lecun", "ones": None, "orthogonal": None,
+    },
+    "dtype": {
+        "float16": "float32", "half": "float32", "bfloat16": "float32", "single": "float32", "double": "float64",
+        "int64": None, "int32": None, "complex64": None,
+    },
+    "storage": {"float16": "bfloat16", "bf16": "bfloat16", "int4": "int8", "double": "float64"},
+    "setting": {
+        "lr": "learning_rate", "learning_rate_init": "learning_rate", "eps": "epsilon", "betas": "beta1", "decay": "weight_decay",
+        "momentum": None, "amsgrad": None,
+    },
+}  # fmt: skip
+NAMES = {
+    "activation": _kernels.activations(), "loss": _kernels.losses(), "optimizer": _kernels.optimizers(),
+    "init": initializers.INITIALIZERS, "dtype": ["float32", "float64"],
+    "storage": ["float32", "float64", "bfloat16", "int8"], "setting": _kernels.optimizers()["adam"].defaults,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "got"), [(kind, got) for kind, names in ELSEWHERE.items() for got in names])
+def test_names_from_elsewhere(kind, got):
+    meant, message = ELSEWHERE[kind][got], str(checks.unknown(kind, got, NAMES[kind]))
+    assert f"did you mean {meant!r}?" in message if meant else "did you mean" not in message
+
+
+def test_every_name_that_stands_for_another_is_one_of_ours():
+    ours = {name for names in NAMES.values() for name in names} | set(_kernels.optimizers()["sgd"].defaults)
+    plain = {values._plain(name) for name in ours - {"momentum", "nesterov", "bfloat16"}}
+    assert set(values._ELSEWHERE) <= ours
+    for others in [*values._ELSEWHERE.values(), values._NOWHERE]:
+        for name in others.split():
+            assert name == values._plain(name) and name not in plain
 
 
 NUMBERS = [

@@ -69,6 +69,25 @@ def test_the_same_bits_come_back(tmp_path, dtype):
     again.fit(X, np.zeros(20, int), epochs=1, progress=False)
 
 
+@pytest.mark.parametrize("seed", [0, 5, 2**64 - 1, 10**5000, np.int64(7), None], ids=range(6))
+def test_the_seed_comes_back(tmp_path, seed):
+    net = nn.Network([3, nn.Dense(8, dropout=0.25), 2], seed=seed)
+    net.save(tmp_path / "m.safetensors")
+    again = nn.load(tmp_path / "m.safetensors")
+    assert again.seed == net.seed and type(again.seed) is int
+    X = np.random.default_rng(0).standard_normal((40, 3))
+    for one in (net, again):  # order of samples and dropout are the same too
+        one.fit(X, X[:, :2], epochs=2, batch_size=8, progress=False)
+    assert again.parameters.tobytes() == net.parameters.tobytes()
+
+
+def test_a_file_without_a_seed_loads_with_seed_0(saved):
+    assert nn.load(saved).seed == 1
+    saved.write_bytes(with_header(saved.read_bytes(), lambda header: header["__metadata__"].pop("seed")))
+    assert nn.load(saved).seed == 0
+    assert nn.load(DATA / "v1-float32.safetensors").seed == 0
+
+
 def test_a_loaded_network_is_its_own(saved):
     first, second = nn.load(saved), nn.load(str(saved))
     first.parameters[:] = 0
@@ -91,7 +110,7 @@ def test_other_readers_read_the_weights(saved):
         assert layer.bias is None or (tensors[f"layers.{i}.bias"] == layer.bias).all()
     header, _ = parts(saved.read_bytes())
     assert header["__metadata__"]["format"] == "nncore" and header["__metadata__"]["version"] == "1"
-    assert json.loads(header["__metadata__"]["network"]) == net.describe()
+    assert json.loads(header["__metadata__"]["network"]) == net.describe() and header["__metadata__"]["seed"] == "0x1"
 
 
 def test_a_file_that_the_library_wrote_is_read(saved):
@@ -268,6 +287,10 @@ WRONG = {
     "description is a number": (metadata("network", "5"), "must be a JSON object, got int"),
     "description is deep": (metadata("network", "[" * 100_000), "not JSON"),
     "description with a lone surrogate": (metadata("network", "\ud800"), "not JSON"),
+    "seed is a number": (metadata("seed", 1), "seed must be a hexadecimal number such as '0x5', got 1"),
+    "seed is a word": (metadata("seed", "five"), "seed must be a hexadecimal number"),
+    "seed is negative": (metadata("seed", "-0x5"), "seed must be a hexadecimal number"),
+    "seed with a line's end": (metadata("seed", "0x5\n"), "seed must be a hexadecimal number"),
     "another dtype": (described(lambda d: d.update(dtype="int8")), "dtype must be one of float32, float64, got 'int8'"),
     "dtype of the other kind": (
         described(lambda d: d.update(dtype="float64")),

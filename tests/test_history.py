@@ -39,6 +39,14 @@ def test_columns_stay_beside_each_other():
     assert list(history)[1] == {"epoch": 2, "loss": 3.0, "val_loss": 5.0, "seconds": 0.0, "val_accuracy": 0.5}
 
 
+def test_dir_names_the_columns():
+    history = History()
+    assert {"loss", "val_loss", "seconds", "epochs", "stopped", "to_dict"} <= set(dir(history))
+    assert "val_accuracy" not in dir(history)
+    history.append(loss=3.0, val_accuracy=0.5)
+    assert "val_accuracy" in dir(history) and all(hasattr(history, name) for name in dir(history))
+
+
 def test_words():
     history = History()
     history.append(loss=0.25, val_loss=0.5)

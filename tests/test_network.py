@@ -1,7 +1,11 @@
 """The public face of Network: what is accepted, what comes back, what is shared and what is not."""
 
 import copy
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +25,32 @@ def by_hand(net, X):
         y = y @ layer.weight.astype(np.float64) + (0 if layer.bias is None else layer.bias.astype(np.float64))
         y = np.tanh(y) if layer.activation == "tanh" else y
     return y
+
+
+def in_a_child(code):
+    """What a fresh Python prints."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(nn.__file__).resolve().parent.parent)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    return done.stdout.split()
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+
+def test_dir_is_what_is_public():
+    assert len(nn.__all__) == len(set(nn.__all__))
+    assert dir(nn) == sorted([*nn.__all__, "__version__", "reference"])
+    assert all(hasattr(nn, name) for name in dir(nn))
+    star = {}
+    exec("from nncore import *", star)
+    assert set(nn.__all__) <= set(star) and "reference" not in star
+
+
+def test_the_reference_waits_until_it_is_asked_for():
+    code = "import sys, nncore as nn; print('nncore.reference' in sys.modules, nn.reference.__name__, hasattr(nn, 'x'))"
+    assert in_a_child(code) == ["False", "nncore.reference", "False"]
+    with pytest.raises(AttributeError, match="module 'nncore' has no attribute 'Netwrok'"):
+        nn.Netwrok  # noqa: B018
 
 
 # ---- shape and weights -----------------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ def test_the_numbers_of_the_article(dtype, capsys):
     at_seven = nn.numeric_gradient(one_weight(7.0, dtype), X5, Y5, loss="sse")
     assert at_seven.loss == 270 and at_seven.vector[0] == pytest.approx(180, abs=1e-7)
     assert "<td>" in slope._repr_html_()
+    assert repr(slope) == "NumericGradient(loss 120, 1 parameters in 1 layers)"
+    assert repr(one_weight().gradients(X5, Y5, loss="sse")) == "Gradients(loss 120, 1 parameters in 1 layers)"
 
 
 @pytest.mark.parametrize("hidden", [name for name, row in nn.activations().items() if not row.rowwise])
@@ -208,6 +210,13 @@ def test_guesses_in_words():
 def test_long_tables_leave_out_the_middle():
     lines = str(Table("t", ["i"], [[i] for i in range(100)], most=8)).splitlines()
     assert [line.strip() for line in lines[2:]] == ["0", "1", "2", "3", "4", "5", "...", "98", "99"]
+
+
+def test_a_table_is_told_in_one_line():
+    table = Table("squares, 'x x'", ["x", "x x"], [[i, i * i] for i in range(1000)], most=8, footer=("sum", 5.0))
+    assert repr(table) == "Table(\"squares, 'x x'\", 1,000 rows, 2 columns)"
+    assert repr(Table("", ["i"], [[1]])) == "Table('', 1 row, 1 column)"
+    assert repr([table]) == f"[{table!r}]" and len(str(table).splitlines()) == 13
 
 
 def test_curves_of_any_numbers():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 import nncore as nn
 from nncore import reference
+from nncore.trace import LayerTrace
 
 X5, Y5 = [0, 1, 2, 3, 4], [0, 4, 8, 12, 16]
 LOSSES = [("identity", "mse"), ("identity", "sse"), ("softmax", "cross_entropy"), ("softmax", "mse"),
@@ -148,6 +151,28 @@ def test_wide_and_long_are_told_in_few_lines():
     assert "1797 x 32" in text
     long = str(one_weight().trace(np.arange(100) / 100, np.arange(100), loss="sse"))
     assert "..." in long and len(long.splitlines()) < 50
+
+
+def test_what_the_walk_asks_for_can_be_read():
+    tables = one_weight().trace(X5, Y5, loss="sse").tables()
+    assert repr(tables[0]) == "Table('forward: sse 120 over 5 samples', 5 rows, 6 columns)"
+    assert "\n" not in repr(tables) and " at 0x" not in repr(tables)
+
+
+def _attributes(kind):
+    """Names in the section Attributes of a docstring."""
+    section = re.split(r"\n\w+\n-+\n", inspect.cleandoc(kind.__doc__.partition("Attributes\n    ----------\n")[2]))[0]
+    return [line.partition(" : ")[0] for line in section.splitlines() if line and not line.startswith(" ")]
+
+
+def test_docstrings_name_every_attribute_on_a_line_of_its_own():
+    assert _attributes(LayerTrace) == list(LayerTrace._fields)
+    trace = one_weight().trace(X5, Y5)
+    slope, check = nn.numeric_gradient(one_weight(), X5, Y5), nn.check_gradient(one_weight(), X5, Y5)
+    for one in (trace, slope, check):
+        names = _attributes(type(one))
+        assert {name for name in vars(one) if not name.startswith("_")} <= set(names)
+        assert all(hasattr(one, name) for name in names)
 
 
 def test_names():

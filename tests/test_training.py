@@ -236,6 +236,32 @@ def test_validation_fraction_is_set_aside(part, uniform):
     assert len(found) == round(40 * part) and found != list(range(len(found)))
 
 
+def test_patience_ends_with_the_weights_of_the_best_epoch(uniform):
+    X, y, V, t = uniform((60, 3), 1), uniform((60, 2), 2), uniform((11, 3), 3), uniform((11, 2), 4)
+    whole = nn.Trainer(small(), optimizer=nn.Adam(0.05))
+    losses = whole.fit(X, y, epochs=60, validation_data=(V, t)).val_loss
+    best = int(np.argmin(losses))
+    for patience in (1, 4, 60):
+        net = small()
+        trainer = nn.Trainer(net, optimizer=nn.Adam(0.05))
+        history = trainer.fit(X, y, epochs=60, validation_data=(V, t), patience=patience)
+        kept = int(np.argmin(history.val_loss))
+        assert history.val_loss == losses[: history.epochs] and net.evaluate(V, t)["loss"] == losses[kept]
+        assert history.stopped == ("" if patience == 60 else "patience") and trainer.steps == 2 * history.epochs
+        if history.stopped:
+            assert history.epochs == kept + 1 + patience and min(losses[kept:][: patience + 1]) == losses[kept]
+        else:
+            assert kept == best
+    assert best < 55, "the data must overfit for this test to say something"
+    net = small()
+    assert net.fit(X, y, epochs=60, optimizer=nn.Adam(0.05), validation_data=0.2, patience=2).stopped == "patience"
+    for wrong in (0, -1, 1.5, "two"):
+        with pytest.raises((ValueError, TypeError), match="patience"):
+            net.fit(X, y, validation_data=0.2, patience=wrong)
+    with pytest.raises(ValueError, match="patience needs validation_data="):
+        net.fit(X, y, patience=3)
+
+
 @pytest.mark.parametrize("rows", [1, 2])
 def test_very_few_samples(rows):
     for output, y in (

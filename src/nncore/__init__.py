@@ -8,6 +8,8 @@
 True
 """
 
+from typing import TYPE_CHECKING
+
 from . import datasets, optimizers
 from ._kernels import activations, isa, isas, losses, set_threads, threads
 from ._predictor import Predictor
@@ -18,10 +20,21 @@ from .layers import Dense, Layer
 from .network import Network
 from .numeric import check_gradient, numeric_gradient
 from .optimizers import *  # noqa: F403  one class per row of the core's list
-from .optimizers import Optimizer
 from .search import loss_sweep, random_search
 from .text_curve import text_curve
 from .trainer import Trainer
+
+if TYPE_CHECKING:  # the plain numpy twin, which few need: imported when it is asked for
+    from . import reference as reference
+else:
+
+    def __getattr__(name: str) -> object:
+        if name != "reference":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        import importlib
+
+        return importlib.import_module(f"{__name__}.reference")
+
 
 __version__ = "0.1.0"
 
@@ -47,7 +60,6 @@ __all__ = [
     "History",
     "Layer",
     "Network",
-    "Optimizer",
     "Predictor",
     "Trainer",
     "activations",
@@ -66,3 +78,7 @@ __all__ = [
     "threads",
     *optimizers.__all__,
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, "__version__", "reference"})  # not the modules that this one is made of

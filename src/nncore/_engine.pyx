@@ -5,8 +5,7 @@ a) What threads do is _team's; here is what they work on, and when they stop.
 b) A stretch is as many steps as fit in some 20 ms (csrc/pace.h), so that Python can look at signals and the progress bar between
    stretches.
 c) An engine works for one call at a time: Network hands each call one of its own, and a Trainer's, whose state is one, refuses a
-   second call while the first is at it. A critical section stands for the GIL where there is none, and costs nothing where there
-   is one.
+   second call while the first is at it. A critical section stands for the GIL where there is none.
 d) The optimizer's settings are the Trainer's. A call asks for them before each stretch, so that they may change meanwhile, and it
    alone, which has the engine, brings what hangs by them (slots) into line.
 e) How many threads is measured, not guessed, where the work leaves it open: csrc/pace.h. The results do not depend on it.
@@ -102,8 +101,7 @@ cdef class Engine(Arena):
         # before the job is touched by what trains; `give` ends it
         cdef bint before
         with cython.critical_section(self):
-            before = self.taken
-            self.taken = True
+            before, self.taken = self.taken, True
         if before:
             raise RuntimeError(AT_WORK)
         self.taker = PyThread_get_thread_ident()

@@ -254,33 +254,25 @@ cdef object answer(Predictor self, PyObject *const *args, size_t nargs, PyObject
         Py_ssize_t count = PyVectorcall_NARGS(nargs)
         PyObject *x
         PyObject *out
-        cnp.npy_intp n
         cnp.npy_intp shape[2]
+        bint flat
     if names != NULL and count == 1 and len(<tuple>names) == 1 and (<tuple>names)[0] is OUT:
         count, names = 2, NULL  # predictor(x, out=out): a value given by name stands behind those given by place
-    if names == NULL and count >= 1 and plan != NULL:
+    if names == NULL and 1 <= count <= 2 and plan != NULL and lies_right(args[0], self.descr, READABLE):
         x = args[0]
-        if lies_right(x, self.descr, READABLE) and is_vector(x, plan.inputs):
-            if count == 2:
-                out = args[1]
-                if lies_right(out, self.descr, WRITABLE) and is_vector(out, plan.outputs):
-                    one_sample(self, data_of(x), data_of(out))
-                    return <object>out
-            elif count == 1:
-                n = plan.outputs
-                made = cnp.PyArray_SimpleNew(1, &n, cnp.NPY_FLOAT if plan.itemsize == 4 else cnp.NPY_DOUBLE)
-                one_sample(self, data_of(x), data_of(<PyObject *>made))
-                return made
-        elif count <= 2 and lies_right(x, self.descr, READABLE) and is_matrix(x, plan.inputs):
+        flat = is_vector(x, plan.inputs)
+        if flat or is_matrix(x, plan.inputs):
+            shape[0], shape[1] = 1 if flat else rows_of(x), plan.outputs
             if count == 1:
-                shape[0], shape[1] = rows_of(x), plan.outputs
-                made = cnp.PyArray_SimpleNew(2, shape, cnp.NPY_FLOAT if plan.itemsize == 4 else cnp.NPY_DOUBLE)
-                many_samples(self, rows_of(x), data_of(x), data_of(<PyObject *>made))
+                made = cnp.PyArray_SimpleNew(1 if flat else 2, &shape[1] if flat else &shape[0],
+                                             cnp.NPY_FLOAT if plan.itemsize == 4 else cnp.NPY_DOUBLE)
+                some_samples(self, shape[0], data_of(x), data_of(<PyObject *>made))
                 return made
             out = args[1]
-            if (lies_right(out, self.descr, WRITABLE) and is_matrix(out, plan.outputs) and rows_of(out) == rows_of(x)
-                    and apart(x, out)):
-                many_samples(self, rows_of(x), data_of(x), data_of(out))
+            if lies_right(out, self.descr, WRITABLE) and (
+                    is_vector(out, plan.outputs) if flat
+                    else is_matrix(out, plan.outputs) and rows_of(out) == shape[0] and apart(x, out)):
+                some_samples(self, shape[0], data_of(x), data_of(out))
                 return <object>out
     return from_vector(self, args, count, names)
 
@@ -331,7 +323,7 @@ def in_words(Predictor self, x, out=None):
         raise ValueError(f"out is not aligned in memory: use np.empty({shape}, np.{self.dtype})")
     if n > 1 and np.may_share_memory(array, target):
         raise ValueError("x and out share memory: give out memory of its own")
-    many_samples(self, n, cnp.PyArray_DATA(array), cnp.PyArray_DATA(target))
+    some_samples(self, n, cnp.PyArray_DATA(array), cnp.PyArray_DATA(target))
     return out
 
 
@@ -384,12 +376,14 @@ cdef int answer_many(Predictor self, int64_t n, const void *x, void *out, int te
     return 0
 
 
+cdef inline int some_samples(Predictor self, int64_t n, const void *x, void *out) except -1:
+    return one_sample(self, x, out) if n == 1 else many_samples(self, n, x, out)
+
+
 cdef int many_samples(Predictor self, int64_t n, const void *x, void *out) except -1:
     cdef:
         double work = self.work * n
         int team
-    if n == 1:
-        return one_sample(self, x, out)
     if work < WORTH_RELEASING:
         return answer_many(self, n, x, out, 1)
     team = team_for(work, WORTH_A_THREAD, 0)

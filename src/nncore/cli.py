@@ -21,6 +21,7 @@ import nncore as nn
 
 from . import _kernels, checks, formats, reference
 from .learn import terminal
+from .tables import plural
 
 
 class Command(NamedTuple):
@@ -85,7 +86,7 @@ def _demo(options: argparse.Namespace) -> int:
     X, y = nn.datasets.load_digits()
     X_train, X_test, y_train, y_test = nn.datasets.split(X, y, test=0.2, seed=options.seed, stratify=True)
     net = nn.Network([64, 64, 10], hidden="relu", output="softmax", seed=options.seed)
-    print(f"nncore {nn.__version__}, {_kernels.isa()}, {_plural(_kernels.threads(), 'thread')} at most")
+    print(f"nncore {nn.__version__}, {_kernels.isa()}, {plural(_kernels.threads(), 'thread')} at most")
     print(f"digits: {len(X):,} pictures of 8x8, {len(X_train):,} to train on, {len(X_test):,} held out")
     print(f"{net!r}, Adam({_LEARNING_RATE}), batches of {_BATCH}", flush=True)
 
@@ -103,7 +104,7 @@ def _demo(options: argparse.Namespace) -> int:
     net.save(options.save)
     _table(
         [
-            ("accuracy on the held-out fifth", f"{accuracy:.1%}", f"after {_plural(epochs, 'epoch')} in {took:.2f} s"),
+            ("accuracy on the held-out fifth", f"{accuracy:.1%}", f"after {plural(epochs, 'epoch')} in {took:.2f} s"),
             ("training step", _time(step), f"numpy {_time(rival_step)}, {rival_step / step:.1f} times as long"),
             ("one prediction", _time(one), f"numpy {_time(rival_one)}, {rival_one / one:.1f} times as long"),
             ("saved", options.save, f"{os.path.getsize(options.save):,} bytes"),
@@ -228,10 +229,6 @@ def _time(seconds: float) -> str:
         if seconds < 999.5 * scale:
             return f"{seconds / scale:.3g} {unit}"
     return f"{seconds:.3g} s"
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count:,} {word}" + ("" if count == 1 else "s")
 
 
 def _count(text: str) -> int:

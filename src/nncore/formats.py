@@ -5,9 +5,10 @@ where it is long) and enter the row; save and load find it by the suffix, and te
 
 The safetensors form, version 1: tensors ``layers.0.weight`` (fan_in, fan_out), ``layers.0.bias`` (fan_out,) if the
 layer has one, ``layers.1.weight``, ...; metadata ``format`` = "nncore", ``version`` = "1", ``network`` = the network's
-description as JSON. Any safetensors reader can read the weights, and nothing in a file is ever run. One network gives
-one sequence of bytes. Both ways stand here: there is little to them, and the safetensors package, whose order of
-metadata is random, is not to be had ready built for every interpreter.
+description as JSON, ``seed`` = the network's in hexadecimal (a file without it loads with seed 0). Any safetensors
+reader can read the weights, and nothing in a file is ever run. One network gives one sequence of bytes. Both ways stand
+here: there is little to them, and the safetensors package, whose order of metadata is random, is not to be had ready
+built for every interpreter.
 
 A file is suspect until it has been looked at: whatever is wrong with it is a FormatError that says what, and no size
 that it claims is believed before it is held against the size that it has.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import stat
 import struct
 from collections.abc import Callable, Iterable
@@ -25,7 +27,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from . import checks
+from . import checks, initializers
 
 if TYPE_CHECKING:
     from .network import Network
@@ -81,7 +83,8 @@ def load(path: str | os.PathLike[str]) -> Network:
     Returns
     -------
     Network
-        The same weights bit for bit, activations, type and settings; its predictions are the same bits.
+        The same weights bit for bit, activations, type, settings and seed; its predictions are the same bits, and so is what
+        it becomes by training.
 
     Raises
     ------
@@ -135,6 +138,7 @@ def _save_safetensors(net: Any, path: str) -> None:
         "__metadata__": {
             "format": "nncore",
             "network": json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False),
+            "seed": hex(initializers.as_seed(net.seed)),  # of decimal digits Python writes and reads 4,300 at most
             "version": str(VERSION),
         }
     }
@@ -157,7 +161,7 @@ def _load_safetensors(path: str) -> Network:
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         header = _read_header(file, size, path)
-        description = _description(header, path)
+        description, seed = _description(header, path), _seed(header, path)
         _compare(_expected(description, path), header, path)
         data = file.read()
     places = _places(header, len(data), path)
@@ -171,6 +175,7 @@ def _load_safetensors(path: str) -> Network:
     for name, view in views.items():
         numbers = np.frombuffer(data, view.dtype.newbyteorder("<"), view.size, places[name])
         view[...] = numbers.reshape(view.shape)
+    net.seed = seed
     return net
 
 
@@ -217,6 +222,13 @@ def _description(header: dict[str, Any], path: str) -> dict[str, Any]:
     if not isinstance(network, str):
         raise FormatError(f"{path}: its metadata has no description of the network")
     return _json(network.encode("utf-8", "replace"), "description of the network", path)
+
+
+def _seed(header: dict[str, Any], path: str) -> int:
+    text = header["__metadata__"].get("seed", "0x0")
+    if not (isinstance(text, str) and re.fullmatch("0x[0-9a-f]+", text)):
+        raise FormatError(f"{path}: its seed must be a hexadecimal number such as '0x5', got {checks.short(text)}")
+    return int(text, 16)
 
 
 def _json(text: bytes, what: str, path: str) -> dict[str, Any]:

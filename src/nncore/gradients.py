@@ -44,4 +44,5 @@ class Gradients:
         return iter(self.layers)
 
     def __repr__(self) -> str:
-        return f"Gradients(loss {self.loss:.6g}, {self.vector.size:,} parameters in {len(self.layers)} layers)"
+        name = type(self).__name__
+        return f"{name}(loss {self.loss:.6g}, {self.vector.size:,} parameters in {len(self.layers)} layers)"

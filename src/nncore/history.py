@@ -14,6 +14,8 @@ from typing import Any
 class History:
     """Loss, validation loss, time and further metrics, one number per epoch.
 
+    Further metrics are columns like those below, read by ``history["name"]`` or ``history.name``.
+
     Attributes
     ----------
     loss : list of float
@@ -26,8 +28,6 @@ class History:
         How many epochs were finished.
     stopped : str
         Why the last fit ended early: "" if it did not, otherwise as the trainer says ("stop_loss", "interrupted", ...).
-
-    Further metrics are columns like these, read by ``history["name"]`` or ``history.name``.
 
     Examples
     --------
@@ -102,6 +102,9 @@ class History:
         if name in columns:
             return columns[name]
         raise AttributeError(f"History has no column {name!r}: it has {', '.join(columns)}")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._columns]
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self._columns:

@@ -124,10 +124,10 @@ def check(init: Init, name: str = "init") -> Init:
     --------
     >>> check("he")
     'he'
-    >>> check("xavier")
+    >>> check("xavier")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    ValueError: unknown init 'xavier': Allowed: he, glorot, lecun, zeros, a number, or a callable(rng, fan_in, fan_out)
+    ValueError: unknown init 'xavier': did you mean 'glorot'? Allowed: he, glorot, ...
     """
     if isinstance(init, str):
         if init not in INITIALIZERS:

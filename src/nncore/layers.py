@@ -81,16 +81,20 @@ class Dense:
 class Layer:
     """One layer of a network. Its weight and bias are views: what is written into them is in the network at once.
 
-    Nothing else can be set: plans and workspaces were made for what the layer is.
+    All else is read-only, because plans and workspaces were made for the layer as it is.
 
     Attributes
     ----------
-    inputs, outputs : int
-        fan_in and fan_out.
+    inputs : int
+        fan_in.
+    outputs : int
+        fan_out, the number of units.
     activation : str
+        Its name.
     parameter : float
         The activation's parameter (0.0 where it has none).
     dropout : float
+        Part of the outputs that is set to zero in a training step.
     init : str, float or callable
         What the weights started from.
     """

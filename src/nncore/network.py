@@ -218,6 +218,7 @@ class Network(Inside):
         shuffle: bool = True,
         validation_data: Any = None,
         stop_loss: float | None = None,
+        patience: int | None = None,
         progress: bool | str = "auto",
         threads: int | None = None,
         seed: int | np.random.Generator | None = None,
@@ -225,7 +226,7 @@ class Network(Inside):
         """Train on X, y. Short for ``Trainer(net, ...).fit(...)``.
 
         Each call starts with a fresh optimizer and the same order of samples; the weights go on from where they are. A
-        `Trainer` of your own goes on where its last call ended. Both are described there at length.
+        `Trainer` of your own goes on where its last call ended. What may be raised is said at `Trainer.fit`.
 
         Parameters
         ----------
@@ -249,6 +250,8 @@ class Network(Inside):
             Data to evaluate after each epoch, or the fraction of X, y to set aside for it.
         stop_loss : float, optional
             Stop after the first epoch whose training loss is at or below it.
+        patience : int, optional
+            Stop once so many epochs in a row have not lowered the validation loss, with the weights of the best epoch.
         progress : "auto", True or False
             A progress bar; "auto" shows one on a terminal only.
         threads : int, optional
@@ -260,10 +263,6 @@ class Network(Inside):
         -------
         History
             One number per epoch: `history.loss`, `history.val_loss`; also kept as `net.history`.
-
-        Raises
-        ------
-        As `Trainer.fit`.
         """
         from .trainer import Trainer
 
@@ -272,7 +271,7 @@ class Network(Inside):
         before, self.history = self.history, trainer.history
         try:
             return trainer.fit(X, y, epochs=epochs, shuffle=shuffle, validation_data=validation_data, stop_loss=stop_loss,
-                               progress=progress)  # fmt: skip
+                               patience=patience, progress=progress)  # fmt: skip
         except (ValueError, TypeError):  # refused: nothing has changed
             self.history = before
             raise
@@ -394,9 +393,13 @@ class Network(Inside):
         # _idle.append.
         wanted = checks.team(threads)
         most = _kernels.threads_for(float(self._work) * rows, wanted)
-        engine = taken(self._idle, lambda e: e.threads >= most and e.isa == _kernels.isa(),
-                        lambda: Engine(self._core_layers(dropout=False), self._parameters, 256 * most, most, False))  # fmt: skip
-        if self._row.isa != engine.isa:
-            self._row = Row(self._core_layers(dropout=False), self._parameters)
+        engine = taken(
+            self._idle, lambda e: e.threads >= most and e.isa == _kernels.isa(), lambda: self._new_engine(most)
+        )
         engine.wanted = wanted
         return engine
+
+    def _new_engine(self, most: int) -> Engine:
+        if self._row.isa != _kernels.isa():
+            self._row = Row(self._core_layers(dropout=False), self._parameters)
+        return Engine(self._core_layers(dropout=False), self._parameters, 256 * most, most, False)

@@ -32,9 +32,12 @@ class NumericGradient(Gradients):
         (P,) float64, in the order of `Network.parameters`.
     layers : list of LayerGradient
         Views into `vector`, as `Network.gradients` gives them.
-    forward, backward : ndarray
-        (P,) the loss with each parameter nudged up, and down.
+    forward : ndarray
+        (P,) the loss with each parameter nudged up.
+    backward : ndarray
+        (P,) the loss with each parameter nudged down.
     eps : float
+        How far they were nudged.
     """
 
     def __init__(self, net: Any, loss: float, forward: NDArray[Any], backward: NDArray[Any], vector: NDArray[Any],
@@ -114,15 +117,23 @@ class GradientCheck:
         Whether every parameter that was looked at agrees. The object itself is true or false likewise.
     worst : str
         Name of the parameter that agrees least.
-    error, tolerance : float
-        Its error, the distance of the two gradients relative to the larger one, and what is allowed. Gradients below
-        1 % of the largest are measured against that 1 %.
-    checked, parameters : int
-        How many parameters were looked at, and how many there are.
-    backpropagation, numeric : ndarray
-        (checked,) the two gradients.
+    error : float
+        Its error, the distance of the two gradients relative to the larger one. Gradients below 1 % of the largest are
+        measured against that 1 %.
+    tolerance : float
+        What error is allowed.
+    checked : int
+        How many parameters were looked at.
+    parameters : int
+        How many there are.
     indices : ndarray
         (checked,) which parameters.
+    backpropagation : ndarray
+        (checked,) their gradient by backpropagation.
+    numeric : ndarray
+        (checked,) their gradient by nudging.
+    errors : ndarray
+        (checked,) the error of each.
     """
 
     def __init__(self, net: Any, indices: NDArray[Any], backpropagation: NDArray[Any], numeric: NDArray[Any],

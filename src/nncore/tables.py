@@ -32,8 +32,19 @@ def cell(value: Any, digits: int = 6) -> str:
     return text[1:] if text.startswith("-") and float(text) == 0 else text
 
 
+def plural(count: int, word: str) -> str:
+    """A count and what is counted.
+
+    Examples
+    --------
+    >>> plural(1, "row"), plural(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
 class Table:
-    """A title, a row of names and rows of values.
+    """A title, a row of names and rows of values. Prints as a table; its repr is one line, so that a list of them can be read.
 
     Parameters
     ----------
@@ -72,6 +83,7 @@ class Table:
         self.title = title
         self.header = list(header)
         whole = [[cell(value, digits) for value in row] for row in rows]
+        self._count = len(whole)
         if len(whole) > most:
             tail = most // 4
             whole = [*whole[: most - tail], [GAP] * len(self.header), *whole[len(whole) - tail :]]
@@ -91,6 +103,9 @@ class Table:
         if self.footer:
             lines += ["-" * (sum(widths) + 2 * len(widths) - 2), line(self.footer)]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"Table({self.title!r}, {plural(self._count, 'row')}, {plural(len(self.header), 'column')})"
 
     def to_html(self) -> str:
         """The table as one HTML element.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _ACTIVATIONS = _kernels.activations()  # read once: as_targets stands in the path of every online step
 _LOSSES = _kernels.losses()
+_MAKE_CLASSES = "; for class labels make the network with output='softmax'"
 
 
 def as_targets(
@@ -76,14 +77,16 @@ def as_targets(
     elif source.ndim == 1 and rows == 1 and source.shape[0] == outputs:
         array = source.reshape(1, outputs)
     if array.ndim != 2 or array.shape[1] != outputs:
-        raise ValueError(_wrong_targets(source.shape, outputs, rows, bool(classes), name))
+        hint = "" if classes or not _like_labels(source, outputs, rows) else _MAKE_CLASSES
+        raise ValueError(_wrong_targets(source.shape, outputs, rows, bool(classes), name) + hint)
     if array.shape[0] != rows:
         raise ValueError(_wrong_rows(source.shape, array.shape[0], rows, name))
     result = convert(array, np.dtype(dtype))
-    require_finite(result, name, array)
+    given = result if array is source else result.reshape(source.shape)  # messages name the places of what was given
+    require_finite(given, name, source)
     if link is not None:
         # Both linked losses are entropies, whose targets are probabilities.
-        _require_unit(result, loss, name)
+        _require_unit(given, loss, name)
     return result
 
 
@@ -91,6 +94,11 @@ def _holds_labels(source: np.ndarray, outputs: int, rows: int) -> bool:
     if source.ndim == 1:
         return not (rows == 1 and source.shape[0] == outputs)
     return (source.ndim == 0 and rows == 1) or (source.ndim == 2 and source.shape[1] == 1)
+
+
+def _like_labels(source: np.ndarray, outputs: int, rows: int) -> bool:
+    right = (source >= 0) & (source < outputs) & (source == np.rint(source))
+    return outputs > 1 and source.size == rows and bool(right.all())
 
 
 def _labels(source: np.ndarray, outputs: int, rows: int, name: str) -> np.ndarray:
@@ -125,11 +133,11 @@ def _one_hot(labels: np.ndarray, outputs: int, dtype: np.dtype) -> np.ndarray:
 def _require_unit(array: np.ndarray, loss: str, name: str) -> None:
     if array.min() >= 0 and array.max() <= 1:
         return
-    bad = int(((array < 0) | (array > 1)).argmax())
-    row, column = divmod(bad, array.shape[1])
-    raise ValueError(
-        f"{name}[{row}, {column}] is {array[row, column]}: targets of {loss} are probabilities and must be from 0 to 1"
-    )
+    where = np.unravel_index(int(((array < 0) | (array > 1)).argmax()), array.shape)
+    spot = f"{name}[{', '.join(map(str, where))}]" if where else name
+    signs = bool((np.abs(array) == 1).all())
+    hint = f"; for labels of -1 and 1 give ({name} + 1) / 2" if signs else ""
+    raise ValueError(f"{spot} is {array[where]}: targets of {loss} are probabilities and must be from 0 to 1{hint}")
 
 
 def _wrong_targets(shape: tuple[int, ...], outputs: int, rows: int, classes: bool, name: str) -> str:

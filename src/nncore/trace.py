@@ -10,7 +10,7 @@ from . import _kernels, checks
 from ._trace import Recorder
 from .gradients import Gradients
 from .parameter_names import names
-from .tables import Table
+from .tables import Table, plural
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -23,16 +23,35 @@ class LayerTrace(NamedTuple):
     """One layer of a trace; n samples, I inputs, O outputs.
 
     The derivatives are of the total loss.
+
+    Attributes
+    ----------
+    input : ndarray
+        (n, I) what the layer reads.
+    z : ndarray
+        (n, O) pre-activation, ``input W + b``.
+    activation : ndarray
+        (n, O) what the next layer reads.
+    weight : ndarray
+        (I, O) as it was in this pass.
+    bias : ndarray or None
+        (O,) likewise; None where the layer has none.
+    z_gradient : ndarray
+        (n, O) derivative with respect to z.
+    weight_gradient : ndarray
+        (I, O) derivative with respect to the weight.
+    bias_gradient : ndarray or None
+        (O,) derivative with respect to the bias.
     """
 
-    input: NDArray[Any]  # (n, I)
-    z: NDArray[Any]  # (n, O) pre-activation, input W + b
-    activation: NDArray[Any]  # (n, O)
-    weight: NDArray[Any]  # (I, O) as it was in this pass
-    bias: NDArray[Any] | None  # (O,)
-    z_gradient: NDArray[Any]  # (n, O)
-    weight_gradient: NDArray[Any]  # (I, O)
-    bias_gradient: NDArray[Any] | None  # (O,)
+    input: NDArray[Any]
+    z: NDArray[Any]
+    activation: NDArray[Any]
+    weight: NDArray[Any]
+    bias: NDArray[Any] | None
+    z_gradient: NDArray[Any]
+    weight_gradient: NDArray[Any]
+    bias_gradient: NDArray[Any] | None
 
 
 class Trace:
@@ -59,13 +78,26 @@ class Trace:
     ----------
     layers : list of LayerTrace
         The same, layer by layer.
-    prediction, target, error, losses, loss, input_gradient
-        The same by attribute (`input_gradient` is ``dx``).
+    prediction : ndarray
+        (n, outputs) the last activation.
+    target : ndarray
+        (n, outputs) what was wanted; labels as one-hot rows.
+    error : ndarray
+        (n, outputs) prediction - target.
+    losses : ndarray
+        (n,) the loss of each sample.
+    loss : float
+        In total.
+    loss_name : str
+        Which loss that is.
+    input_gradient : ndarray
+        (n, inputs) ``dx``, the derivative of the total loss with respect to the samples.
     gradients : Gradients
         Of the parameters, as `Network.gradients` gives them.
-    before, after : ndarray
-        (P,) parameters in this pass, and after the step: those of the network now, or where the trace took the step
-        itself, those of then.
+    before : ndarray
+        (P,) parameters in this pass.
+    after : ndarray
+        (P,) parameters after the step: those of the network now, or where the trace took the step itself, those of then.
     """
 
     def __init__(self, net: Any, X: NDArray[Any], target: NDArray[Any], loss: str) -> None:
@@ -139,7 +171,7 @@ class Trace:
         back = {f"dz{i}": self.layers[i - 1].z_gradient for i in range(len(self.layers), 0, -1)}
         back["dx"] = self.input_gradient
         word = "sum" if _kernels.losses()[self.loss_name].reduction == "sum" else "mean"
-        ahead_title = f"forward: {self.loss_name} {self.loss:.6g} over {_count(len(self.losses), 'sample')}"
+        ahead_title = f"forward: {self.loss_name} {self.loss:.6g} over {plural(len(self.losses), 'sample')}"
         back_title = "back: the derivative of that loss with respect to each sample's numbers"
         return [
             _samples(ahead_title, forward, (word, self.loss)),
@@ -181,7 +213,7 @@ class Trace:
         return self.to_html()
 
     def __repr__(self) -> str:
-        return f"Trace of {self._net!r}: {_count(len(self.losses), 'sample')}, {self.loss_name} {self.loss:.6g}"
+        return f"Trace of {self._net!r}: {plural(len(self.losses), 'sample')}, {self.loss_name} {self.loss:.6g}"
 
 
 def trace(net: Any, X: ArrayLike, y: ArrayLike, loss: str | None, trainer: Any) -> Trace:
@@ -236,7 +268,3 @@ def _rms(array: Any) -> float:
 
 def _shape(array: Any) -> str:
     return " x ".join(map(str, array.shape))
-
-
-def _count(count: int, word: str) -> str:
-    return f"{count:,} {word}" + ("" if count == 1 else "s")

@@ -41,7 +41,7 @@ class Trainer:
     threads : int, optional
         Threads to use. By default the work decides, up to NNCORE_NUM_THREADS or the number of CPUs. Results do not depend
         on it.
-    seed : int, optional
+    seed : int or numpy Generator, optional
         Of the order of samples and of dropout; by default the network's.
 
     Attributes
@@ -120,7 +120,8 @@ class Trainer:
     @property
     def optimizer(self) -> Optimizer:
         """Its settings. May be replaced at any time, also from another thread, for instance to lower the learning rate; the
-        optimizer's state goes on. Another kind begins with a state of its own, and is refused while a call trains."""
+        trainer keeps the optimizer's state. Another kind of optimizer begins with a state of its own, and is refused while a
+        call trains."""
         return self._optimizer
 
     @optimizer.setter
@@ -153,6 +154,7 @@ class Trainer:
         shuffle: bool = True,
         validation_data: tuple[ArrayLike, ArrayLike] | float | None = None,
         stop_loss: float | None = None,
+        patience: int | None = None,
         progress: bool | str = "auto",
     ) -> History:
         """Train for some epochs; a further call continues where this one ended.
@@ -171,6 +173,9 @@ class Trainer:
             Data to evaluate after each epoch, or the fraction of X, y to set aside for it (drawn by the seed).
         stop_loss : float, optional
             Stop after the first epoch whose training loss is at or below it.
+        patience : int, optional
+            Stop once so many epochs in a row have not lowered the validation loss. When `fit` returns, for whatever reason, the
+            network has the weights of its best epoch (the optimizer's moments are the last one's). Needs `validation_data`.
         progress : "auto", True or False
             A progress bar; "auto" shows one on a terminal only.
 
@@ -184,7 +189,7 @@ class Trainer:
             Wrong input; nothing has changed.
         FloatingPointError
             The loss became nan or inf: the network keeps the weights of the last finished step. Or a step would have made a
-            weight so: that weight keeps its value.
+            weight nan or inf: that weight keeps its value, the others take the step, and training stops there.
         RuntimeError
             Another call is at work with this Trainer.
         KeyboardInterrupt
@@ -197,6 +202,10 @@ class Trainer:
         shuffle = checks.flag("shuffle", shuffle)
         if stop_loss is not None:
             stop_loss = checks.number("stop_loss", stop_loss)
+        if patience is not None:
+            patience = checks.positive_int("patience", patience)
+            if validation_data is None:
+                raise ValueError("patience needs validation_data=: it waits for a lower validation loss")
         array, _ = checks.as_inputs(X, net.inputs, net.dtype)
         target = net._targets(y, array.shape[0], self.loss)
         validation = None
@@ -210,7 +219,7 @@ class Trainer:
         self.history.stopped = ""
         try:
             with Progress(epochs, shown) as bar:
-                self._epochs(engine, array, target, batch, epochs, shuffle, validation, stop_loss, bar)
+                self._epochs(engine, array, target, batch, epochs, shuffle, validation, stop_loss, patience, bar)
         except KeyboardInterrupt:
             self.history.settle()
             self.history.stopped = "interrupted"
@@ -237,10 +246,10 @@ class Trainer:
         float
             The loss before the step.
 
-        Raises
-        ------
-        As `fit`; after an error the network is as it was, but where a step would have made a weight nan or inf: the others are
-        stepped.
+        Notes
+        -----
+        Raises what `fit` raises. After an error the network is as it was, except where the step would have made a weight nan
+        or inf: then only such weights keep their values, and the others have taken the step.
         """
         net, engine = self.net, self._engine
         try:
@@ -254,7 +263,13 @@ class Trainer:
         return loss
 
     def state(self) -> dict[str, Any]:
-        """Everything that training goes on from besides the network itself: step count, optimizer slots, random state."""
+        """Everything that training goes on from besides the network itself: step count, optimizer slots, random state.
+
+        Raises
+        ------
+        RuntimeError
+            Another thread is at work with this Trainer.
+        """
         return {"engine": None if self._engine is None else self._engine.get_state(), "optimizer": self._optimizer}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -299,8 +314,9 @@ class Trainer:
 
     def _epochs(
         self, engine: Engine, X: NDArray[Any], y: NDArray[Any], batch: int, epochs: int, shuffle: bool, validation: Any,
-        stop_loss: float | None, bar: Progress,
+        stop_loss: float | None, patience: int | None, bar: Progress,
     ) -> None:  # fmt: skip
+        best, since, kept = float("inf"), 0, None if patience is None else self.net.parameters.copy()
         for _ in range(epochs):
             began = perf_counter()
             loss = engine.epoch(X, y, batch, shuffle, lambda: self._optimizer, bar.tick)
@@ -308,9 +324,19 @@ class Trainer:
             columns = {} if val is None else {f"val_{name}": value for name, value in val.items()}
             self.history.append(loss=loss, seconds=perf_counter() - began, **columns)
             bar.advance(loss=loss, **columns)
+            if val is not None and kept is not None:
+                since = 0 if val["loss"] < best else since + 1
+                if since == 0:
+                    best = val["loss"]
+                    np.copyto(kept, self.net.parameters)
             if stop_loss is not None and loss <= stop_loss:
                 self.history.stopped = "stop_loss"
                 break
+            if since == patience:
+                self.history.stopped = "patience"
+                break
+        if kept is not None and since > 0:
+            self.net.parameters[:] = kept
 
     def _engine_for(self, rows: int) -> Engine:
         # the engine, made anew with room for more (and the same state) where it is too small

@@ -14,6 +14,37 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+# What sklearn, Keras and torch call it, as `_plain` writes it, under the name of the same thing here. One name may stand
+# under two: the first that is allowed is offered.
+_ELSEWHERE = {
+    "identity": "linear none",
+    "leaky_relu": "lrelu leaky",
+    "sigmoid": "logistic expit",
+    "silu": "swish",
+    "softmax": "logsoftmax",
+    "mse": "mseloss squarederror meansquarederror",
+    "cross_entropy": "ce nll nllloss logloss categoricalcrossentropy sparsecategoricalcrossentropy",
+    "binary_cross_entropy": "bce bceloss bcewithlogitsloss",
+    "sgd": "momentum nesterov",
+    "glorot": "xavier xavieruniform xaviernormal glorotuniform glorotnormal",
+    "he": "kaiming kaiminguniform kaimingnormal heuniform henormal",
+    "lecun": "lecununiform lecunnormal",
+    "learning_rate": "lr learningrateinit stepsize",
+    "epsilon": "eps",
+    "beta1": "beta betas",
+    "nesterov": "nesterovsmomentum",
+    "weight_decay": "wd decay l2",
+    "bfloat16": "bf16 float16 fp16 half",
+    "float32": "bf16 float16 fp16 half bfloat16 fp32 f4 single",
+    "float64": "fp64 f8 double longdouble float128",
+}
+# What does not exist here, though something of another meaning is spelt nearly so.
+_NOWHERE = (
+    "elu selu celu prelu rrelu crelu relu6 glu geglu hardtanh hardsigmoid logsigmoid softmin "
+    "mae msle adamax nadam radam asgd int16 float8"
+)
+_NEAR = 0.65  # of difflib's ratio: below it the letters in common are chance
+
 
 def unknown(kind: str, got: object, allowed: Iterable[str]) -> ValueError:
     """The error for a name that is not on a list; to be raised by the caller.
@@ -30,20 +61,37 @@ def unknown(kind: str, got: object, allowed: Iterable[str]) -> ValueError:
     Returns
     -------
     ValueError
-        With the nearest match, if there is one, and the whole list.
+        With the name that is meant, if one is alike or is what another library calls so, and the whole list.
 
     Examples
     --------
     >>> print(unknown("activation", "rleu", ["identity", "relu", "tanh"]))
     unknown activation 'rleu': did you mean 'relu'? Allowed: identity, relu, tanh
+    >>> print(unknown("activation", "linear", ["identity", "relu", "tanh"]))
+    unknown activation 'linear': did you mean 'identity'? Allowed: identity, relu, tanh
     """
-    import difflib  # here: only who is wrong waits for it
-
     names = list(allowed)
-    near = difflib.get_close_matches(str(got).lower(), [name.lower() for name in names], n=1, cutoff=0.5)
-    guess = next((name for name in names if near and name.lower() == near[0]), None)
+    guess = _meant(_plain(str(got)), names)
     hint = f"did you mean {guess!r}? " if guess is not None else ""
     return ValueError(f"unknown {kind} {got!r}: {hint}Allowed: {', '.join(names)}")
+
+
+def _meant(got: str, names: list[str]) -> str | None:
+    import difflib  # here: only who is wrong waits for it
+
+    plain = {_plain(name): name for name in names}
+    if got in plain:
+        return plain[got]
+    for name, others in _ELSEWHERE.items():
+        if name in names and got in others.split():
+            return name
+    near = [] if got in _NOWHERE.split() else difflib.get_close_matches(got, plain, n=1, cutoff=_NEAR)
+    return plain[near[0]] if near else None
+
+
+def _plain(name: str) -> str:
+    """Letters and digits alone, small: LeakyReLU and leaky-relu are leaky_relu."""
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def choice(kind: str, value: object, allowed: Iterable[str]) -> str:
