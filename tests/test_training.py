@@ -78,6 +78,11 @@ def test_fit_goes_on_where_it_ended(optimizer, uniform):
     assert np.array_equal(one.parameters, saved.parameters)
 
 
+def test_batch_size_goes_by_name_for_others_have_it_before_epochs(uniform):
+    with pytest.raises(TypeError, match="positional"):
+        small().fit(uniform((30, 3), 1), uniform((30, 2), 2), 32, 10)
+
+
 def test_fit_of_the_network_starts_anew(uniform):
     X, y = uniform((20, 3), 1), uniform((20, 2), 2)
     a, b = small(), small()
