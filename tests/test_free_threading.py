@@ -197,9 +197,9 @@ def test_a_step_from_inside_an_epoch_is_refused(uniform):
         assert trainer.state()["engine"][1] == trainer.steps  # between two stretches, in the thread that trains
         trainer.learning_rate = 1e-3 * (1 + done)
 
-    engine.hold()
+    engine.take()
     engine.epoch(X, y, 20, True, lambda: trainer.optimizer, tick)
-    engine.release()
+    engine.give()
     assert trainer.steps == 7 and trainer.learning_rate == 2e-3 and isinstance(trainer.optimizer, nn.Adam)
     trainer.optimizer = nn.SGD(0.1)
     assert trainer.step(X[:20], y[:20]) > 0

@@ -69,6 +69,27 @@ def test_a_forked_child_predicts_and_trains(children):
         assert np.array_equal(parameters, net.parameters)
 
 
+def step_in_child(pipe, trainer):
+    pipe.send(trainer.step(X[:5], Y[:5]))
+
+
+def test_a_child_may_train_with_what_was_at_work_when_it_was_forked():
+    trainer = nn.Trainer(network())
+    trainer.step(X[:5], Y[:5])
+    context = multiprocessing.get_context("fork")
+    mine, theirs = context.Pipe(False)
+    trainer._engine.take()  # as another thread does, which the child has not
+    process = context.Process(target=step_in_child, args=(theirs, trainer))
+    process.start()
+    theirs.close()
+    process.join(60)
+    assert process.exitcode == 0 and mine.recv() > 0
+    with pytest.raises(RuntimeError, match="at work"):
+        trainer.step(X[:5], Y[:5])
+    trainer._engine.give()
+    trainer.step(X[:5], Y[:5])
+
+
 # ---- from several threads at once ------------------------------------------------------------------------------------
 
 

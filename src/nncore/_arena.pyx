@@ -126,6 +126,11 @@ cdef class Arena:
             (<double *>p.one)[0] = 1
 
     @property
+    def rows(self):
+        """The largest batch it has room for."""
+        return self.plan.rows
+
+    @property
     def isa(self):
         """The instruction set it was made for."""
         return self.plan.k.isa.decode()

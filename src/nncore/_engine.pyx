@@ -17,6 +17,7 @@ from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
+import os
 from time import perf_counter
 
 import cython
@@ -35,6 +36,16 @@ from ._team cimport Job, predict_team, train_team
 cnp.import_array()
 
 AT_WORK = "this Trainer is at work in another call; one at a time may train with it"
+
+cdef int processes = 0  # forks from the one that imported this
+
+
+def _forked():
+    global processes
+    processes += 1
+
+
+getattr(os, "register_at_fork", lambda **_: None)(after_in_child=_forked)
 
 
 cdef int numbers_of(settings, double *hyper) except -1:
@@ -55,6 +66,7 @@ cdef class Engine(Arena):
     cdef:
         Job job
         bint taken                # some call is training
+        int process               # in this process: a fork has no other's threads
         unsigned long taker       # in this thread
         object settings           # of the optimizer, that the stretch goes by, and
         double hyper[NNC_COEFS]   # the same as the core reads them
@@ -69,55 +81,50 @@ cdef class Engine(Arena):
 
     def __init__(self, layers, parameters, long rows, int threads, bint training, int wanted=0):
         super().__init__(layers, parameters, rows, threads, training)
-        cdef int i
         self.wanted = wanted
         self.job.p = &self.plan
         self.job.optimizer = -1
         self.job.hyper = self.hyper
         self.slots = []
+        self.forget_steps()
+        self.work = sum(inputs * outputs for inputs, outputs, *_ in layers)
+
+    cdef void forget_steps(self) noexcept:
+        # what the optimizer carries from step to step besides its slots
+        cdef int i
         for i in range(NNC_COEFS):
             self.job.carry[i] = 1
-        self.work = 0
-        for i in range(self.plan.count):
-            self.work += self.plan.layers[i].inputs * self.plan.layers[i].outputs
 
     cdef int raise_if_diverged(self) except -1:
         # after a stretch: the loss was not finite (nothing was changed then), or a weight would have become so (the others were
         # stepped, and the optimizer's slots are spoilt: it starts anew)
-        cdef int i
         if self.job.failed:
             raise FloatingPointError(f"the loss became {self.job.last_loss}. The network keeps the weights of the last finished step")
         if self.job.spoilt:
             nnc_give(&self.job.spoilt)
             for slot in self.slots:
                 slot[:] = 0
-            for i in range(NNC_COEFS):
-                self.job.carry[i] = 1
+            self.forget_steps()
             raise FloatingPointError("a weight would have become nan or inf. Each such weight keeps its value, the others took the "
                                      "step, and the optimizer's moments start anew")
         return 0
 
-    cdef int take(self) except -1:
-        # before the job is touched by what trains; `give` ends it
+    cpdef int take(self) except -1:
+        """For one call that trains, whose the job then is: others are refused (RuntimeError) until `give`."""
         cdef bint before
         with cython.critical_section(self):
-            before, self.taken = self.taken, True
+            before, self.taken = self.taken and self.process == processes, True
+            if not before:
+                self.process = processes
         if before:
             raise RuntimeError(AT_WORK)
         self.taker = PyThread_get_thread_ident()
         return 0
 
-    cdef void give(self) noexcept:
+    cpdef void give(self) noexcept:
+        """Ends `take`."""
         with cython.critical_section(self):
             self.taken = False
-
-    def hold(self):
-        """For one call that takes epochs: others are refused (RuntimeError) until `release`."""
-        self.take()
-
-    def release(self):
-        """Ends `hold`."""
-        self.give()
 
     cdef int team_for(self, double work, double worth) noexcept:
         # threads for a call of `work` multiplications, where each must have `worth` of them to do
@@ -135,15 +142,14 @@ cdef class Engine(Arena):
     cdef int go_by(self, settings) except -1:
         # of the optimizer, for the call that has taken the engine, between stretches: another kind has slots of its own
         cdef:
-            int i, count
+            int count
             double hyper[NNC_COEFS]
         if settings is self.settings:
             return 0
         count = numbers_of(settings, hyper)
         if self.job.optimizer != settings.info.index or len(self.slots) != count:
             self.slots = [aligned(self.parameters.size, self.parameters.dtype, self.parameters, 1 + i) for i in range(count)]
-            for i in range(NNC_COEFS):
-                self.job.carry[i] = 1
+            self.forget_steps()
         memcpy(self.hyper, hyper, sizeof(hyper))
         self.settings = settings
         self.point()
@@ -161,11 +167,6 @@ cdef class Engine(Arena):
             double hyper[NNC_COEFS]
             int count = numbers_of(settings, hyper)
         return self.taken and (self.job.optimizer != settings.info.index or len(self.slots) != count)
-
-    @property
-    def rows(self):
-        """The largest batch it has room for."""
-        return self.plan.rows
 
     @property
     def steps(self):
@@ -244,8 +245,7 @@ cdef class Engine(Arena):
             cnp.ndarray order
             Job *j = &self.job
             double began
-            long at = 0
-            long n = X.shape[0]
+            long at = 0, n = X.shape[0]
             int team, guess, most
         self.load(X, y)
         j.order = NULL
@@ -389,12 +389,12 @@ cdef class Engine(Arena):
         self.load(X, y)
         self.job.order = NULL
         self.job.Y = <char *>cnp.PyArray_DATA(out)
-        cdef int team = self.team_for(<double>self.work * self.job.samples, WORTH_A_THREAD)
-        with nogil:
-            parallel(team, predict_team, &self.job)
         cdef:
+            int team = self.team_for(<double>self.work * self.job.samples, WORTH_A_THREAD)
             double total = 0
             long i
+        with nogil:
+            parallel(team, predict_team, &self.job)
         for i in range(self.job.samples):
             total += (<double *>self.job.Y)[i]
         return total * self.job.factor / (self.job.samples if self.job.by_rows else 1)

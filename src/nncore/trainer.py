@@ -215,7 +215,7 @@ class Trainer:
             validation = self._checked_pair(validation_data)
         batch = array.shape[0] if self.batch_size is None else min(self.batch_size, array.shape[0])
         engine = self._engine_for(batch)
-        engine.hold()
+        engine.take()
         self.history.stopped = ""
         try:
             with Progress(epochs, shown) as bar:
@@ -228,7 +228,7 @@ class Trainer:
             self.history.stopped = "diverged"
             raise self._diverged(error) from None
         finally:
-            engine.release()
+            engine.give()
         return self.history
 
     def step(self, x: ArrayLike, y: ArrayLike) -> float:
@@ -367,7 +367,7 @@ class Trainer:
             if self._engine is not None and engine is not None and goes_on:
                 engine.take_over(self._engine)
             elif self._engine is not None:
-                self._engine.hold()
+                self._engine.take()
             self._engine = engine
         finally:
             self._changing.release()
