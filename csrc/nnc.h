@@ -81,9 +81,6 @@ typedef struct nnc_kernels {
      * nnc_chains(k, n) chains (of the whole layer). chains = 1 when add. */
     void (*matmul)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row, long b_panel,
                    void *c, long c_row, int chains, int add);
-    /* The same; next, or NULL: the panel that the next call will walk, as long as this one's. It is asked for meanwhile, into L2. */
-    void (*matmul_next)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row, long b_panel,
-                        void *c, long c_row, int chains, int add, const void *next);
     /* C (m,1) = A (m,k) b (k): one output; SPAN interleaved chains. A's rows are contiguous. Writes c[i*c_row] only. */
     void (*matvec)(long m, long k, const void *a, long a_row, const void *b, void *c, long c_row);
     /* z (n) = x (k) W', W (n, k) with rows w_row apart: matmul's sums for one row of X and a W' that nobody copies. Writes z

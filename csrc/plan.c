@@ -280,17 +280,12 @@ static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const c
         /* Cut so that a piece of a panel stays in L1, or near it, while all rows go by; with few, reading it is all there is to do.
          * Panel after panel, as long as X stays in L2; else part after part of X's columns. */
         const int few = rows <= 2 * k->mr, far = !few && rows * depth * size > nnc_l2_bytes() / 2;
-        const long most = far && k->nr * size >= 256 ? 2 * DEPTH : DEPTH, columns = few ? n : k->nr;
+        const long most = far && k->nr * size >= 256 ? 2 * DEPTH : DEPTH, columns = few || far ? n : k->nr;
         const long parts = !few && depth > most ? (depth + most / 2) / most : 1, cut = (depth + parts - 1) / parts;
-        const long panels = (n + columns - 1) / columns, pieces = panels * parts;
-        const int asks = !few && plan->head.bytes > nnc_l2_bytes() / 2; /* for the next piece: it comes from beyond L2 */
-        for (long i = 0; i < pieces; i++) {
-            const long p = (far ? i / panels : i % parts) * cut, j = far ? i % panels : i / parts, then = i + 1;
-            const char *next = w + (far ? then % panels : then / parts) * s->panel + (far ? then / panels : then % parts) * cut * s->row;
-            k->matmul_next(rows, n - j * columns < columns ? n - j * columns : columns, depth - p < cut ? depth - p : cut, x + p * size,
-                           x_row, 1, w + j * s->panel + p * s->row, k->nr, s->panel / size, z + j * columns * size, z_row, 1, p > 0,
-                           asks && then < pieces ? next : NULL);
-        }
+        for (long j = 0; j < n; j += columns, w += s->panel)
+            for (long p = 0; p < depth; p += cut)
+                k->matmul(rows, n - j < columns ? n - j : columns, depth - p < cut ? depth - p : cut, x + p * size, x_row, 1,
+                          w + p * s->row, k->nr, s->panel / size, z + j * size, z_row, 1, p > 0);
         return;
     }
     for (long g = 0, j = 0; g < s->groups; g++, j += panel, w += s->group) {

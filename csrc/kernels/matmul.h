@@ -64,25 +64,23 @@ INLINE void FN(tile)(const int R, const int V, const int S, long k, const real *
 /* ---- columns of tiles as functions, and their table [S: 1 2 4][V: 1 2 3 4 8] --------------------------------------------- */
 
 /* C (m,V vectors) = A (m,k) B (k,V vectors): m rows in blocks of equal height, for 6 6 6 2 would leave the last one waiting for
- * FMA. next: as many bytes as B has, of which each block asks for its share; or NULL. */
+ * FMA. */
 #define COLUMN_ARGUMENTS                                                                                               \
     long m, long k, const real *a, long a_row, long a_col, const real *b, long b_row, long b_panel, real *c,           \
-        long c_row, int add, const char *next
+        long c_row, int add
 typedef void (*FN(column_function))(COLUMN_ARGUMENTS);
 
 INLINE void FN(column)(const int V, const int S, COLUMN_ARGUMENTS) {
     const unsigned fit = NNC_ACC / (V * S), most = fit < MR ? fit : MR;
     if (most == 0) return; /* never asked for */
     unsigned rows = (unsigned)m, taller = 1;
-    const unsigned blocks = (rows + most - 1) / most;
-    const long share = next == NULL ? 0 : k * b_row * (long)sizeof(real) / blocks;
     if (rows > most) {
+        const unsigned blocks = (rows + most - 1) / most;
         taller = rows % blocks; /* of them have a row more; if none has, all are alike */
         rows = rows / blocks + (taller > 0);
         if (taller == 0) taller = blocks;
     }
     while (m > 0) {
-        for (const char *end = share > 0 ? next + share : next; next < end; next += 64) __builtin_prefetch(next, 0, 2); /* as far as L2 */
         switch (rows) {
 #define TILE(R)                                                                                                        \
     case R:                                                                                                            \
@@ -99,7 +97,7 @@ INLINE void FN(column)(const int V, const int S, COLUMN_ARGUMENTS) {
 
 #define VECTORS(V, S)                                                                                                 \
     static void FN(column_##V##_##S)(COLUMN_ARGUMENTS) {                                                               \
-        FN(column)(V, S, m, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, add, next);                               \
+        FN(column)(V, S, m, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, add);                                     \
     }
 #define COLUMNS(S) VECTORS(1, S) VECTORS(2, S) VECTORS(3, S) VECTORS(4, S) VECTORS(8, S)
 COLUMNS(1)
@@ -124,7 +122,7 @@ static __attribute__((noinline)) void FN(column_by_chains)(int V, int chains, lo
         rows = m < 2 * MR ? m : 2 * MR;
         for (int s = 0; s < chains; s++)
             FN(column_of)(V, 1)(rows, (k - s + chains - 1) / chains, a + s * a_col, a_row, chains * a_col, b + s * b_row,
-                                chains * b_row, b_panel, sums[s], V * LANES, 0, NULL);
+                                chains * b_row, b_panel, sums[s], V * LANES, 0);
         for (long r = 0; r < rows; r++)
             for (int v = 0; v < V; v++) {
                 const real *at = sums[0] + (r * V + v) * LANES;
@@ -161,8 +159,8 @@ static __attribute__((noinline)) void FN(outer_product)(long m, long n, const re
     }
 }
 
-INLINE void FN(matmul_core)(long m, long n, long k, const void *a_, long a_row, long a_col, const void *b_, long b_row,
-                            long b_panel, void *c_, long c_row, int chains, int add, const void *next) {
+static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long a_col, const void *b_, long b_row,
+                       long b_panel, void *c_, long c_row, int chains, int add) {
     const real *a = a_, *b = b_;
     real *c = c_;
     if (m <= 0 || n <= 0) return;
@@ -171,7 +169,7 @@ INLINE void FN(matmul_core)(long m, long n, long k, const void *a_, long a_row, 
         return;
     }
     if (n <= LANES) { /* no question how to divide it */
-        FN(column_of)(1, chains)(m, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, add, next);
+        FN(column_of)(1, chains)(m, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, add);
         return;
     }
 #ifdef NNC_NARROWER
@@ -196,17 +194,6 @@ INLINE void FN(matmul_core)(long m, long n, long k, const void *a_, long a_row, 
         const real *panel = b + (long)(j / NR) * b_panel + j % NR;
         if (chains > 1 && m >= MR && k >= 8 * chains && chains * v * 2 > NNC_ACC)
             FN(column_by_chains)((int)v, chains, m, k, a, a_row, a_col, panel, b_row, b_panel, c + j, c_row);
-        else FN(column_of)((int)v, chains)(m, k, a, a_row, a_col, panel, b_row, b_panel, c + j, c_row, add, next);
-        next = NULL;
+        else FN(column_of)((int)v, chains)(m, k, a, a_row, a_col, panel, b_row, b_panel, c + j, c_row, add);
     }
-}
-
-static void FN(matmul)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row, long b_panel,
-                       void *c, long c_row, int chains, int add) {
-    FN(matmul_core)(m, n, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, chains, add, NULL);
-}
-
-static void FN(matmul_next)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row,
-                            long b_panel, void *c, long c_row, int chains, int add, const void *next) {
-    FN(matmul_core)(m, n, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, chains, add, next);
 }

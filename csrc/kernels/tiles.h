@@ -28,7 +28,6 @@ static const nnc_kernels FN(table) = {
     .narrower = NNC_NARROWER,
 #endif
     .matmul = FN(matmul),
-    .matmul_next = FN(matmul_next),
     .matvec = FN(matvec),
     .matvec_t = FN(matvec_t),
     .copy = FN(copy),
