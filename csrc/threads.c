@@ -43,7 +43,7 @@ int nnc_cpu_count(void) { return 1; }
 #include <sched.h>
 #endif
 
-enum { SPINS = 4000, STACK = 1 << 20 }; /* looks (some 10 us) at a gate before sleeping there; bytes of stack that a worker has at least */
+enum { SPINS = 4000, STACK = 1 << 20 }; /* looks (some 10 us) at a gate before sleeping there; a worker's stack, at least */
 
 /* A point where some wait until another opens it: a phase that changes when it opens, and a bed for the patient. */
 typedef struct {

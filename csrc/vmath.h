@@ -6,8 +6,8 @@
  * refitted after each), and its comment says which function on which interval and the relative error that it alone
  * leaves. A nan comes out as one. Results that would be subnormal are flushed to zero where a comment says so: a
  * weight or an activation of 1e-38 means nothing, and exactness there would cost an operation everywhere. Accuracy
- * is held by tests/ctest/test_math.c. To add a function: here, its coefficients for both types,
- * a check there. */
+ * is held by tests/ctest/test_math.c. To add a function: here, with its coefficients for both
+ * types, and a check there. */
 
 #if NNC_REAL == 32
 #define EXP_EDGE REAL(88)                 /* exp(-x) is flushed to zero from about 87.7 on */

@@ -489,3 +489,11 @@ def test_a_long_value_is_named_by_its_type():
     assert checks.short(list(range(100))) == "a list" and checks.short(np.zeros((5, 5))) == "a ndarray"
     with pytest.raises(TypeError, match="loss must be a name, got 3. Allowed: mse"):
         checks.choice("loss", 3, ["mse"])
+
+
+def test_names_from_elsewhere_stand_under_names_that_exist_here():
+    from nncore import _kernels, initializers, values
+
+    rows = [*_kernels.activations(), *_kernels.losses(), *_kernels.optimizers(), *initializers.INITIALIZERS]
+    settings = [name for info in _kernels.optimizers().values() for name in info.defaults]
+    assert set(values._ELSEWHERE) <= {*rows, *settings, "bfloat16", "float32", "float64"}

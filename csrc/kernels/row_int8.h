@@ -74,7 +74,7 @@ INLINE FN(int8_sample) FN(int8_inputs)(long k, const float *x, int8_t *q, int *u
     const vec factor = v_set(tiny ? 0 : 127 / largest);
     ivec negative = i_set(0);
     for (p = 0; p < k; p += LANES) {
-        const vec scaled = FN(get)(x + p, k - p) * factor; /* at most 127 and a rounding error, upwards in a caller's rounding: q_narrow stops at 127 */
+        const vec scaled = FN(get)(x + p, k - p) * factor; /* 127 and a rounding error at most: q_narrow stops at 127 */
         const ivec whole = (ivec)(scaled + v_set(ROUNDER)) - (ivec)v_set(ROUNDER);
         q_narrow(q + p, whole);
 #ifdef NNC_DOT_FALLS_SHORT

@@ -2,22 +2,10 @@
  *
  *     cc -O1 -std=gnu11 -Icsrc tests/ctest/test_pace.c
  *     test_pace [-v]          exit code 1 and FAIL lines when something is off; -v: what each machine cost */
-#include "nnc.h"
+#include "harness.h"
 #include "pace.h"
-#include <stdio.h>
-#include <string.h>
 
-static int failures, verbose;
-#define CHECK(condition, ...)                                                                                          \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            if (failures++ < 20) {                                                                                     \
-                printf("FAIL line %d: ", __LINE__);                                                                    \
-                printf(__VA_ARGS__);                                                                                   \
-                printf("\n");                                                                                          \
-            }                                                                                                          \
-        }                                                                                                              \
-    } while (0)
+static int verbose;
 
 /* A machine and a training on it. Times in seconds of the machine, which only this file counts. */
 typedef struct {
