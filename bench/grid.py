@@ -7,7 +7,8 @@
 Each cell is a net w-w-w (tanh, mse, Adam, float32, one thread): time of a forward pass (a frozen Predictor with out)
 and of a whole training step (Trainer.fit), both from Python, with the numpy reference beside them. Operations counted:
 2 per weight and sample forward, 6 in a step less the 2 of the first layer's unused input gradient; the optimizer's are
-not counted. The peak is measured here, by bench/peak.c.
+not counted. The peak is measured here, by bench/peak.c. A cell that looks too slow is looked at again, with the one that it is
+compared to.
 """
 
 import argparse
@@ -57,6 +58,7 @@ WIDTHS = [
     2048,
 ]
 BATCHES = [1, 2, 5, 8, 16, 31, 32, 64, 127, 256, 1024]
+LOOKS = 3  # more, at a cell that looks too slow
 FLAGS = {
     "avx512": ["-DVBYTES=64", "-mavx512f"],
     "avx2": ["-DVBYTES=32", "-mavx2", "-mfma"],
@@ -132,21 +134,36 @@ def cell(width, batch, seconds):
     return {"width": width, "batch": batch, **found}
 
 
-def complaints(cells):
-    """Sentences on cells that are slower than numpy, or than a cell with more work in both directions."""
-    by_place = {(c["width"], c["batch"]): c for c in cells}
-    words = []
-    for (width, batch), c in by_place.items():
-        place = f"width {width}, batch {batch}"
+def suspects(cells):
+    """(part, cell, other): a time above numpy's (other is None), or above that of a cell with more work in both directions."""
+    for c in cells:
         for part in ("forward", "step"):
             if c[part] > c[f"numpy {part}"]:
-                words.append(f"{part} at {place}: {c[part] * 1e6:.1f} µs, numpy {c[f'numpy {part}'] * 1e6:.1f} µs")
-            larger = [o for (w, b), o in by_place.items() if w >= width and b >= batch and (w, b) != (width, batch)]
-            cliff = min(larger, key=lambda o: o[part], default=None)
-            if cliff and c[part] > 1.1 * cliff[part]:
-                there = f"width {cliff['width']}, batch {cliff['batch']}"
-                words.append(f"{part} at {place} takes {c[part] * 1e6:.1f} µs, but at {there} {cliff[part] * 1e6:.1f}")
-    return words
+                yield part, c, None
+            larger = [o for o in cells if o is not c and o["width"] >= c["width"] and o["batch"] >= c["batch"]]
+            other = min(larger, key=lambda o: o[part], default=None)
+            if other and c[part] > 1.1 * other[part]:
+                yield part, c, other
+
+
+def look_again(cells, seconds):
+    """What looks too slow is measured again, and what it is compared with: a disturbance seldom comes to the same cell twice.
+    The least times stand, numpy's too."""
+    for c in {id(c): c for _, *pair in suspects(cells) for c in pair if c}.values():
+        found = cell(c["width"], c["batch"], seconds)
+        for name in ("forward", "step", "numpy forward", "numpy step"):
+            c[name] = min(c[name], found[name])
+
+
+def complaints(cells):
+    """The suspects in sentences."""
+    for part, c, other in suspects(cells):
+        place, time = f"{part} at width {c['width']}, batch {c['batch']}", c[part] * 1e6
+        if other:
+            than = f"but at width {other['width']}, batch {other['batch']} {other[part] * 1e6:.1f}"
+            yield f"{place} takes {time:.1f} µs, {than}"
+        else:
+            yield f"{place}: {time:.1f} µs, numpy {c[f'numpy {part}'] * 1e6:.1f} µs"
 
 
 def picture(record, path):
@@ -201,7 +218,7 @@ def section(name, record):
             lines.append(
                 f"- {part} at width 1024, batch 256 and more: {min(shares):.0%} to {max(shares):.0%} of the peak"
             )
-    words = complaints(cells)
+    words = list(complaints(cells))
     lines += [
         f"- {len(words)} of {2 * len(cells)} times are slower than they should be:"
         if words
@@ -240,6 +257,8 @@ def main():
                 times = c[f"numpy {part}"] / c[part]
                 line += f"   {part} {c[part] * 1e6:10.2f} µs {part_share:4.0%}  numpy x{times:6.2f}"
             print(line, flush=True)
+    for _ in range(LOOKS):
+        look_again(record["cells"], options.seconds)
     print(*complaints(record["cells"]), sep="\n")
     if options.save:
         path = ROOT / "bench" / "results" / f"{options.save}.json"
