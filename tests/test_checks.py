@@ -426,7 +426,7 @@ ELSEWHERE = {
     },
     "storage": {"float16": "bfloat16", "bf16": "bfloat16", "int4": "int8", "double": "float64"},
     "setting": {
-        "lr": "learning_rate", "learning_rate_init": "learning_rate", "eps": "epsilon", "betas": "beta1", "decay": "weight_decay",
+        "lr": "learning_rate", "learning_rate_init": "learning_rate", "eps": "epsilon", "betas": "beta1", "l2": "weight_decay",
         "momentum": None, "amsgrad": None,
     },
 }  # fmt: skip
@@ -486,7 +486,7 @@ def test_numbers(check, right, wrong):
 
 
 def test_a_long_value_is_named_by_its_type():
-    assert checks.short(list(range(100))) == "a list" and checks.short(np.zeros((5, 5))) == "a ndarray"
+    assert checks.short(list(range(100))) == "a list" and checks.short(np.zeros((5, 5))) == "a numpy.ndarray"
     with pytest.raises(TypeError, match="loss must be a name, got 3. Allowed: mse"):
         checks.choice("loss", 3, ["mse"])
 

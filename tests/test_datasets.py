@@ -76,7 +76,7 @@ def test_the_seed_decides():
     [
         ([[1], [2]], [1], {}, r"shapes \(2, 1\) and \(1,\)"),
         ([[1]], [1], {}, "at least 2 samples"),
-        ([1, 2], [1, 2], {"test": 0}, "test must be above 0"),
+        ([1, 2], [1, 2], {"test": 0}, "test must be a number above 0 and below 1, got 0"),
         ([1, 2], [1, 2], {"test": 1}, "test must be"),
         ([1, 2], [[1], [2]], {"stratify": True}, "one class per sample"),
         ([1, 2], [1, 2], {"seed": -1}, "seed"),

@@ -208,9 +208,11 @@ def test_where_nothing_can_be_saved(tmp_path):
     (tmp_path / "folder.safetensors").mkdir()
     with pytest.raises(IsADirectoryError, match="it is a folder"):
         network().save(tmp_path / "folder.safetensors")
-    for path in ("m.pkl", "m", "m.h5"):
-        with pytest.raises(ValueError, match=r"unknown file suffix .*Allowed: \.safetensors"):
+    for path in ("m.pkl", "m.h5"):
+        with pytest.raises(ValueError, match=r"unknown file suffix .*Allowed: \.safetensors\. Weights from elsewhere"):
             network().save(tmp_path / path)
+    with pytest.raises(ValueError, match=r"m' has no suffix: give the file a name such as model\.safetensors"):
+        network().save(tmp_path / "m")
     for path in (None, 3, ["m.safetensors"]):
         with pytest.raises(TypeError, match="path must be a str or a path"):
             network().save(path)

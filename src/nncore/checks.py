@@ -8,6 +8,7 @@ names and numbers in values.py; all are handed out here too, so that ``checks`` 
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,20 @@ import numpy as np
 from . import _kernels
 from .arrays import convert, numeric, require_finite, require_unmasked, within
 from .targets import as_targets
-from .values import choice, flag, fraction, non_negative, number, positive, positive_int, short, type_name, unknown
+from .values import (
+    choice,
+    flag,
+    fraction,
+    known_parameters,
+    non_negative,
+    number,
+    positive,
+    positive_int,
+    rather,
+    short,
+    type_name,
+    unknown,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
@@ -28,12 +42,14 @@ __all__ = [
     "convert",
     "flag",
     "fraction",
+    "known_parameters",
     "non_negative",
     "number",
     "numeric",
     "out_or_new",
     "positive",
     "positive_int",
+    "rather",
     "require_finite",
     "require_network",
     "require_out",
@@ -47,7 +63,7 @@ __all__ = [
 
 
 def as_inputs(
-    X: ArrayLike, columns: int, dtype: DTypeLike, name: str = "X", finite: bool = True
+    X: ArrayLike, columns: int, dtype: DTypeLike, name: str = "X", finite: bool = True, targets: ArrayLike | None = None
 ) -> tuple[np.ndarray, bool]:
     """Samples as the loops want them: a 2-D, C-contiguous, aligned array of the network's type.
 
@@ -68,6 +84,8 @@ def as_inputs(
         What to call it in messages.
     finite : bool, default True
         Refuse nan and inf. False skips that pass over the data.
+    targets : array_like, optional
+        What was given as their targets: a message about the shape asks whether the two are swapped where they seem to be.
 
     Returns
     -------
@@ -102,18 +120,18 @@ def as_inputs(
     elif source.ndim == 0 and columns == 1:
         array, was_1d = source.reshape(1, 1), True
     else:
-        raise ValueError(_wrong_columns(source.shape, columns, name))
+        raise ValueError(_wrong_columns(source.shape, columns, name, targets))
     if array.shape[0] == 0:
         raise ValueError(f"{name} is empty: its shape is {source.shape}; at least one sample is needed")
     if array.shape[1] != columns:
-        raise ValueError(_wrong_columns(source.shape, columns, name))
+        raise ValueError(_wrong_columns(source.shape, columns, name, targets))
     result = convert(array, np.dtype(dtype))
     if finite:
         require_finite(result, name, array)
     return result, was_1d
 
 
-def _wrong_columns(shape: tuple[int, ...], columns: int, name: str) -> str:
+def _wrong_columns(shape: tuple[int, ...], columns: int, name: str, targets: ArrayLike | None) -> str:
     plural = "input" if columns == 1 else "inputs"
     expected = f"the network takes {columns} {plural}: shape (n, {columns}), or ({columns},) for one sample"
     hint = ""
@@ -121,6 +139,9 @@ def _wrong_columns(shape: tuple[int, ...], columns: int, name: str) -> str:
         hint = f"; flatten each sample with {name}.reshape(len({name}), -1)"
     elif len(shape) == 2 and shape[0] == columns:
         hint = f"; samples are rows, so {name}.T may be what you mean"
+    else:
+        with contextlib.suppress(ValueError):  # rows of different lengths
+            hint = f"; are {name} and its targets swapped?" if np.shape(targets)[1:] == (columns,) else ""
     return f"{name} has shape {shape}, but {expected}{hint}"
 
 

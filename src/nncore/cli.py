@@ -8,6 +8,7 @@ and returns the exit code. What is wrong with the user's input is said in one li
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import platform
 import sys
@@ -35,6 +36,10 @@ class Command(NamedTuple):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program with these arguments (by default those of the process) and return its exit code."""
+    if sys.stdout is None:  # closed by the caller, as by `nncore info >&-`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as long as the process
+    elif isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a name that the terminal cannot show is no reason to stop
     parser = argparse.ArgumentParser(
         prog="nncore", description="Dense neural networks on CPUs, trained and served from a small compiled core."
     )
@@ -70,19 +75,20 @@ _LEARNING_RATE = 0.003  # Adam's; over ten splits 98 % of the held-out digits af
 
 
 def _demo_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--save", default="digits.safetensors", metavar="PATH", help="where to save (%(default)s)")
-    parser.add_argument("--epochs", type=_count, default=30, metavar="N", help="passes over the data (%(default)s)")
+    parser.add_argument("--save", metavar="PATH", help="keep the trained network, as digits.safetensors")
+    parser.add_argument("--epochs", type=_count, metavar="N", help="passes over the data (30, with --quick 3)")
     parser.add_argument("--seed", type=_natural, default=0, metavar="N", help="of weights, split, order (%(default)s)")
     parser.add_argument("--no-progress", action="store_true", help="show no progress bar")
     parser.add_argument("--quick", action="store_true", help="a few epochs and short timings, to see that all works")
 
 
 def _demo(options: argparse.Namespace) -> int:
-    """Train a 64-64-10 network on 1,797 handwritten digits, test it on a fifth that it never saw, time it, save it."""
-    formats.find(options.save)  # what cannot be saved is said before the work, not after it
-    folder = os.path.dirname(os.path.abspath(options.save))
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(f"cannot save {options.save}: there is no folder {folder}")
+    """Train a 64-64-10 network on 1,797 handwritten digits, test it on a fifth that it never saw, and time it."""
+    if options.save is not None:  # what cannot be saved is said before the work, not after it
+        formats.find(options.save)
+        folder = os.path.dirname(os.path.abspath(options.save))
+        if not os.path.isdir(folder):
+            raise FileNotFoundError(f"cannot save {options.save}: there is no folder {folder}")
     X, y = nn.datasets.load_digits()
     X_train, X_test, y_train, y_test = nn.datasets.split(X, y, test=0.2, seed=options.seed, stratify=True)
     net = nn.Network([64, 64, 10], hidden="relu", output="softmax", seed=options.seed)
@@ -91,23 +97,27 @@ def _demo(options: argparse.Namespace) -> int:
     print(f"{net!r}, Adam({_LEARNING_RATE}), batches of {_BATCH}", flush=True)
 
     start = net.copy()
-    epochs = min(options.epochs, 3) if options.quick else options.epochs
+    epochs = options.epochs or (3 if options.quick else 30)
     began = perf_counter()
     adam = nn.Adam(_LEARNING_RATE)
-    net.fit(X_train, y_train, epochs=epochs, batch_size=_BATCH, optimizer=adam, progress=not options.no_progress)
+    progress = False if options.no_progress else "auto"
+    net.fit(X_train, y_train, epochs=epochs, batch_size=_BATCH, optimizer=adam, progress=progress)
     took = perf_counter() - began
     accuracy = net.evaluate(X_test, y_test)["accuracy"]
 
     repeats = 2 if options.quick else 10
     step, rival_step = _time_steps(start, X_train, y_train, repeats)
     one, rival_one = _time_one(net, X_test[0], repeats)
-    net.save(options.save)
+    saved = []
+    if options.save is not None:
+        net.save(options.save)
+        saved = [("saved", options.save, f"{os.path.getsize(options.save):,} bytes")]
     _table(
         [
             ("accuracy on the held-out fifth", f"{accuracy:.1%}", f"after {plural(epochs, 'epoch')} in {took:.2f} s"),
             ("training step", _time(step), f"numpy {_time(rival_step)}, {rival_step / step:.1f} times as long"),
             ("one prediction", _time(one), f"numpy {_time(rival_one)}, {rival_one / one:.1f} times as long"),
-            ("saved", options.save, f"{os.path.getsize(options.save):,} bytes"),
+            *saved,
         ]
     )
     return 0
@@ -200,7 +210,7 @@ def _export(options: argparse.Namespace) -> int:
 
 
 COMMANDS = (
-    Command("demo", "train, test, time and save a network on handwritten digits", _demo_arguments, _demo),
+    Command("demo", "train, test and time a network on handwritten digits", _demo_arguments, _demo),
     Command("learn", "watch a network learn, number by number", terminal.add_arguments, terminal.main),
     Command("export", "write a saved network as a C file", _export_arguments, _export),
     Command("info", "version, instruction sets, threads, build, names", _info_arguments, _info),

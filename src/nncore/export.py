@@ -50,7 +50,7 @@ def export_c(net: Network, path: str | PathLike[str], name: str | None = None) -
     target = os.fspath(path)
     if not isinstance(target, str):
         raise TypeError(f"path must be text, got {checks.short(target)}")
-    _refuse_saved_networks(target)
+    _refuse_other_files(target)
     if name is None:
         name = _name_of(target)
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z]\w*", name, flags=re.ASCII):
@@ -61,14 +61,16 @@ def export_c(net: Network, path: str | PathLike[str], name: str | None = None) -
     formats.write_whole(target, (text.encode("ascii") for text in c_text(net, name)))
 
 
-def _refuse_saved_networks(target: str) -> None:
-    """A path that ends as saved networks do is most likely one, and C in its place would end it."""
+def _refuse_other_files(target: str) -> None:
+    """A path that does not end as C files do is most likely another file, and C in its place would end it."""
     written = os.path.realpath(target)  # through a link
     for path in (target, written):
         suffix = os.path.splitext(path)[1].lower()
         if suffix in formats.FORMATS:
             link = "" if path == target else f" (a link to {written})"
             raise ValueError(f"{target}{link}: {suffix} is for saved networks; give the C file a name such as ranker.c")
+    if suffix not in (".c", ".h"):
+        raise ValueError(f"{target}: the file is C99, and not C++: give it a name that ends in .c, such as ranker.c")
 
 
 def _name_of(target: str) -> str:

@@ -113,15 +113,18 @@ def find(path: str | os.PathLike[str]) -> Format:
     --------
     >>> find("m.safetensors").about
     'weights and description, for any safetensors reader'
-    >>> find("m.pkl")
+    >>> find("m.pkl")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    nncore.formats.FormatError: m.pkl: unknown file suffix '.pkl': Allowed: .safetensors
+    nncore.formats.FormatError: m.pkl: unknown file suffix '.pkl'. Allowed: .safetensors. Weights from elsewhere ...
     """
     name = _path(path)
     suffix = os.path.splitext(name)[1].lower()
+    if not suffix:
+        raise FormatError(f"{name!r} has no suffix: give the file a name such as model{next(iter(FORMATS))}")
     if suffix not in FORMATS:
-        raise FormatError(f"{name}: {checks.unknown('file suffix', suffix, FORMATS)}")
+        other = "Weights from elsewhere can be assigned to net.layers[i].weight and .bias"
+        raise FormatError(f"{name}: {checks.unknown('file suffix', suffix, FORMATS)}. {other}")
     return FORMATS[suffix]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .tables import plural
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -45,4 +47,4 @@ class Gradients:
 
     def __repr__(self) -> str:
         name = type(self).__name__
-        return f"{name}(loss {self.loss:.6g}, {self.vector.size:,} parameters in {len(self.layers)} layers)"
+        return f"{name}(loss {self.loss:.6g}, {plural(self.vector.size, 'parameter')} in {plural(len(self.layers), 'layer')})"

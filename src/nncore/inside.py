@@ -72,7 +72,7 @@ class Inside(Shape):
         >>> from nncore import Dense, Network
         >>> net = Network([1, Dense(1, bias=False, init=2.0)], dtype="float64")
         >>> print(net.trace([1, 2], [4, 8], loss="sse"))
-        Trace of Network(1-1, identity, 1 parameters, float64): 2 samples, sse 20
+        Trace of Network(1-1, identity, 1 parameter, float64): 2 samples, sse 20
         <BLANKLINE>
         forward: sse 20 over 2 samples
         sample  x  prediction  target  error  loss

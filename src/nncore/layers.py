@@ -62,10 +62,8 @@ class Dense:
         self.dropout = checks.fraction("dropout", dropout)
         self.parameter: float | None = None
         for name, value in parameter.items():
-            known = rows[self.activation].parameter if self.activation else ""
-            if name != known:
-                takes = f"takes {known!r}" if known else "has no parameter"
-                raise TypeError(f"Dense got an unexpected {name!r}: activation {self.activation!r} {takes}")
+            if not self.activation or name != rows[self.activation].parameter:
+                raise TypeError(_no_setting(name, self.activation))
             self.parameter = _RULES.get(name, checks.number)(name, value)
 
     def __repr__(self) -> str:
@@ -119,7 +117,7 @@ class Layer:
 
     @weight.setter
     def weight(self, value: ArrayLike) -> None:
-        self._weight[...] = _as_for(self._weight, value, "weight")
+        self._weight[...] = as_for(self._weight, value, "weight")
 
     @property
     def bias(self) -> NDArray[Any] | None:
@@ -130,7 +128,7 @@ class Layer:
     def bias(self, value: ArrayLike) -> None:
         if self._bias is None:
             raise ValueError("this layer has no bias; make it with Dense(..., bias=True)")
-        self._bias[...] = _as_for(self._bias, value, "bias")
+        self._bias[...] = as_for(self._bias, value, "bias")
 
     @property
     def size(self) -> int:
@@ -138,8 +136,11 @@ class Layer:
         return self._weight.size + (0 if self._bias is None else self._bias.size)
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name not in ("weight", "bias") and hasattr(self, name):  # once, in __init__
-            raise AttributeError(f"{name} of a layer does not change (weight and bias do): make a new Network")
+        if name not in ("weight", "bias"):
+            if hasattr(self, name):  # once, in __init__
+                raise AttributeError(f"{name} of a layer does not change (weight and bias do): make a new Network")
+            if "_bias" in self.__dict__:  # which is the last thing that __init__ sets
+                raise AttributeError(f"a layer has no {name!r}; what may be set are weight and bias")
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -183,7 +184,18 @@ def resolve(layers: Sequence[int | Dense], hidden: str, output: str) -> tuple[in
     return inputs, specs
 
 
-def _as_for(view: NDArray[Any], value: ArrayLike, name: str) -> NDArray[Any]:
+def _no_setting(name: str, activation: str | None) -> str:
+    rows = _kernels.activations()
+    owner = next((row for row in rows.values() if row.parameter and row.parameter == name), None)
+    if owner is not None:
+        value = f"{name}={owner.parameter_default:g}"
+        return f"{name} belongs to the activation {owner.name!r}: name it, as in Dense(8, {owner.name!r}, {value})"
+    own = rows[activation].parameter if activation else ""
+    names = ["outputs", "activation", "bias", "init", "dropout"] + ([own] if own else [])
+    return f"Dense has no setting {name!r}{checks.rather(name, names)}"
+
+
+def as_for(view: NDArray[Any], value: ArrayLike, name: str) -> NDArray[Any]:
     """`value`, a number or an array of the view's shape, in the view's type, in which it must be finite too."""
     array = checks.numeric(value, name)
     if array.ndim and array.shape != view.shape:

@@ -22,6 +22,8 @@ from .shape import DTYPES
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+    from .optimizers import Optimizer
+
 _ROWS_KEPT = 4096  # a workspace for gradients of more rows is let go after the call
 
 
@@ -49,7 +51,7 @@ class Network(Inside):
 
     Attributes
     ----------
-    layers : list of Layer
+    layers : tuple of Layer
     history : History or None
         Of the last `fit`.
 
@@ -62,6 +64,9 @@ class Network(Inside):
     Network(2-8-1, tanh, identity, 33 parameters, float32)
     """
 
+    history: History | None
+
+    @checks.known_parameters
     def __init__(
         self,
         layers: Sequence[int | Dense],
@@ -89,7 +94,7 @@ class Network(Inside):
 
     def _build(self, inputs: int, specs: list[Dense], dtype: str) -> None:
         super()._build(inputs, specs, dtype)
-        self.history: History | None = None
+        self.history = None
         self._work = sum(layer.inputs * layer.outputs for layer in self.layers)  # multiplications of a sample forward
         self._row = Row(self._core_layers(dropout=False), self._parameters)
         self._idle: list[Engine] = []  # engines for prediction that no call is using
@@ -104,7 +109,7 @@ class Network(Inside):
         Parameters
         ----------
         X : array_like
-            (n, inputs), or one sample (inputs,).
+            (n, inputs), or one sample (inputs,). A network of one input also takes (n,); a single number is one sample.
         out : ndarray, optional
             Where to write the answer: of the network's dtype, rows contiguous, shaped as the answer.
         threads : int, optional
@@ -205,6 +210,7 @@ class Network(Inside):
             if array.shape[0] <= _ROWS_KEPT:
                 self._idle_trainers.append(engine)
 
+    @checks.known_parameters
     def fit(
         self,
         X: ArrayLike,
@@ -213,10 +219,10 @@ class Network(Inside):
         *,
         batch_size: int | None = 32,
         loss: str | None = None,
-        optimizer: Any = "adam",
+        optimizer: str | Optimizer | type[Optimizer] = "adam",
         learning_rate: float | None = None,
         shuffle: bool = True,
-        validation_data: Any = None,
+        validation_data: tuple[ArrayLike, ArrayLike] | float | None = None,
         stop_loss: float | None = None,
         patience: int | None = None,
         progress: bool | str = "auto",

@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from . import _kernels, checks, initializers
 from ._arena import aligned
-from .layers import Dense, Layer, resolve
-from .tables import Table
+from .layers import Dense, Layer, as_for, resolve
+from .tables import Table, plural
+from .values import KnownAttributes
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
     from typing_extensions import Self
 
 DTYPES = ("float32", "float64")
 
 
-class Shape:
+class Shape(KnownAttributes):
     """Layers over one vector of parameters, and what can be said of them; made by `_build`, with weights of zero."""
 
-    layers: list[Layer]
-    seed: int
+    _layers: tuple[Layer, ...]
+    _seed: int
     _parameters: NDArray[Any]
 
     def _build(self, inputs: int, specs: list[Dense], dtype: str) -> None:
@@ -31,16 +32,35 @@ class Shape:
             self._parameters = aligned(sum(counts), dtype)
         except (MemoryError, ValueError):  # numpy has other words for more than there is and more than can be counted
             raise MemoryError(f"no memory for a network of {sum(counts):,} parameters in {dtype}") from None
-        self.layers = []
-        offset = 0
+        layers, offset = [], 0
         for fan_in, spec, count in zip(sizes[:-1], specs, counts, strict=True):
-            self.layers.append(Layer(fan_in, spec, self._parameters, offset))
+            layers.append(Layer(fan_in, spec, self._parameters, offset))
             offset += count
+        self._layers = tuple(layers)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers in order, each with views of its weights. What there are of them does not change."""
+        return self._layers
 
     @property
     def parameters(self) -> NDArray[Any]:
-        """One contiguous 1-D view of every weight and bias, layer by layer, weight (row by row) before bias."""
+        """One contiguous 1-D view of every weight and bias, layer by layer, weight (row by row) before bias; assigning copies
+        into it."""
         return self._parameters
+
+    @parameters.setter
+    def parameters(self, value: ArrayLike) -> None:
+        self._parameters[...] = as_for(self._parameters, value, "parameters")
+
+    @property
+    def seed(self) -> int:
+        """Of the weights, and of the order of samples and of dropout where a Trainer is given none; may be set."""
+        return self._seed
+
+    @seed.setter
+    def seed(self, value: int | np.random.Generator | None) -> None:
+        self._seed = initializers.as_seed(value)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -72,7 +92,7 @@ class Shape:
     def __repr__(self) -> str:
         names = list(dict.fromkeys(layer.activation for layer in self.layers[:-1])) + [self.layers[-1].activation]
         sizes = "-".join(map(str, self.sizes))
-        return f"Network({sizes}, {', '.join(names)}, {self.parameters.size:,} parameters, {self.dtype})"
+        return f"Network({sizes}, {', '.join(names)}, {plural(self.parameters.size, 'parameter')}, {self.dtype})"
 
     def summary(self) -> str:
         """A table of the layers with shapes and parameter counts.
@@ -92,7 +112,7 @@ class Shape:
         ]  # fmt: skip
         table = Table("", ["layer", "activation", "weight", "bias", "dropout", "parameters"], rows, most=len(rows))
         total = self.parameters
-        return f"{table}\n{total.size:,} parameters, {total.nbytes:,} bytes in {self.dtype}"
+        return f"{table}\n{plural(total.size, 'parameter')}, {total.nbytes:,} bytes in {self.dtype}"
 
     def describe(self) -> dict[str, Any]:
         """What the network is, apart from its weights, as plain values that JSON can hold."""

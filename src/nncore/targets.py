@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _ACTIVATIONS = _kernels.activations()  # read once: as_targets stands in the path of every online step
 _LOSSES = _kernels.losses()
+_ROUNDING = 0.01  # that the sum of a row of probabilities may be off by
 _MAKE_CLASSES = "; for class labels make the network with output='softmax'"
 
 
@@ -26,7 +27,8 @@ def as_targets(
     ----------
     y : array_like
         - Output that couples its columns (softmax), so that they are classes: labels 0..outputs-1 as (rows,) or
-          (rows, 1), integers or floats that are whole; or one-hot or soft labels, (rows, outputs), each 0..1.
+          (rows, 1), integers or floats that are whole; or one-hot or soft labels, (rows, outputs), each 0..1; with
+          cross_entropy each row sums to 1.
         - Any other output: (rows, outputs); for one output also (rows,).
         - For one sample (rows == 1) its axis may be left out: a label, or (outputs,).
     outputs : int
@@ -52,7 +54,7 @@ def as_targets(
         Text, objects, dates, complex numbers, sparse or masked arrays.
     ValueError
         Another number of rows than X, wrong columns, nan or inf, a label outside the range or not whole, a target of an
-        entropy loss outside 0..1; with the first offending position.
+        entropy loss outside 0..1, a row of them for softmax that does not sum to 1; with the first offending position.
 
     Examples
     --------
@@ -87,6 +89,8 @@ def as_targets(
     if link is not None:
         # Both linked losses are entropies, whose targets are probabilities.
         _require_unit(given, loss, name)
+        if classes:
+            _require_sums(result, name)
     return result
 
 
@@ -135,9 +139,24 @@ def _require_unit(array: np.ndarray, loss: str, name: str) -> None:
         return
     where = np.unravel_index(int(((array < 0) | (array > 1)).argmax()), array.shape)
     spot = f"{name}[{', '.join(map(str, where))}]" if where else name
-    signs = bool((np.abs(array) == 1).all())
-    hint = f"; for labels of -1 and 1 give ({name} + 1) / 2" if signs else ""
+    hint = ""
+    if bool((np.abs(array) == 1).all()):
+        hint = f"; for labels of -1 and 1 give ({name} + 1) / 2"
+    elif bool(((array == 1) | (array == 2)).all()):
+        hint = f"; for labels of 1 and 2 give {name} - 1"
     raise ValueError(f"{spot} is {array[where]}: targets of {loss} are probabilities and must be from 0 to 1{hint}")
+
+
+def _require_sums(array: np.ndarray, name: str) -> None:
+    """Rows of probabilities of classes add up to 1, as far as a person or float16 rounds them."""
+    sums = array.sum(axis=1)
+    wrong = np.abs(sums - 1) > _ROUNDING
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise ValueError(
+            f"{name}[{at}] sums to {sums[at]:.6g}: a row of targets for softmax holds the probabilities of the classes, and "
+            "must sum to 1; where several classes may hold at once, make the network with output='sigmoid'"
+        )
 
 
 def _wrong_targets(shape: tuple[int, ...], outputs: int, rows: int, classes: bool, name: str) -> str:

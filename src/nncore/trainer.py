@@ -14,6 +14,8 @@ from . import _kernels, checks, initializers
 from ._engine import AT_WORK, Engine
 from .history import History
 from .optimizers import Optimizer, as_optimizer
+from .parameter_names import name_of
+from .values import KnownAttributes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from .progress import Progress
 
 
-class Trainer:
+class Trainer(KnownAttributes):
     """Trains a network.
 
     Parameters
@@ -60,6 +62,9 @@ class Trainer:
     4.0
     """
 
+    history: History
+
+    @checks.known_parameters
     def __init__(
         self,
         net: Network,
@@ -72,6 +77,8 @@ class Trainer:
         seed: int | np.random.Generator | None = None,
     ) -> None:
         checks.require_network(net)
+        if isinstance(loss, Optimizer) or isinstance(loss, str) and loss in _kernels.optimizers():
+            raise TypeError(f"the second argument is the loss, got {loss!r}: did you mean optimizer={loss!r}?")
         self._net = net
         self._loss = net._loss(loss)
         settings = as_optimizer(optimizer)
@@ -145,6 +152,7 @@ class Trainer:
         """Steps taken so far."""
         return 0 if self._engine is None else int(self._engine.steps)
 
+    @checks.known_parameters
     def fit(
         self,
         X: ArrayLike,
@@ -206,7 +214,7 @@ class Trainer:
             patience = checks.positive_int("patience", patience)
             if validation_data is None:
                 raise ValueError("patience needs validation_data=: it waits for a lower validation loss")
-        array, _ = checks.as_inputs(X, net.inputs, net.dtype)
+        array, _ = checks.as_inputs(X, net.inputs, net.dtype, targets=y)
         target = net._targets(y, array.shape[0], self.loss)
         validation = None
         if isinstance(validation_data, Real) and not isinstance(validation_data, bool):
@@ -393,6 +401,12 @@ class Trainer:
         return X[rest], y[rest], (X[aside], y[aside])
 
     def _diverged(self, error: FloatingPointError) -> FloatingPointError:
+        strange = np.flatnonzero(~np.isfinite(self.net.parameters))  # training makes none: see `fit`
+        if strange.size:
+            where, value = name_of(self.net, int(strange[0])), self.net.parameters[strange[0]]
+            return FloatingPointError(
+                f"{where} of the network is {value}: weights must be finite before training begins"
+            )
         return FloatingPointError(
             f"training diverged at step {self.steps + 1}: {error}. "
             f"Try a smaller learning_rate (now {self.learning_rate:g}), and inputs scaled to about 1"

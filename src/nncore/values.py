@@ -1,4 +1,4 @@
-"""Words for wrong settings: names that are not on a list, numbers that may not be.
+"""Words for wrong settings: names that are not on a list, attributes and parameters that there are not, numbers that may not be.
 
 A message says what was expected, what was got and what is allowed. A wrong kind of thing is a TypeError, a wrong value
 a ValueError. A check that more than one file needs belongs here; a rule of one subject (what an optimizer's momentum
@@ -8,11 +8,15 @@ may be) stands with that subject. Arrays are checked in arrays.py, targets.py an
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import numbers
 from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import numpy as np
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 # What sklearn, Keras and torch call it, as `_plain` writes it, under the name of the same thing here. One name may stand
 # under two: the first that is allowed is offered.
@@ -33,10 +37,29 @@ _ELSEWHERE = {
     "epsilon": "eps",
     "beta1": "beta betas",
     "nesterov": "nesterovsmomentum",
-    "weight_decay": "wd decay l2",
+    "weight_decay": "wd l2",
     "bfloat16": "bf16 float16 fp16 half",
     "float32": "bf16 float16 fp16 half bfloat16 fp32 f4 single",
     "float64": "fp64 f8 double longdouble float128",
+}
+# Likewise the names of parameters and attributes.
+_PARAMETERS_ELSEWHERE = {
+    "batch_size": "bs minibatchsize",
+    "bias": "usebias",
+    "epochs": "maxiter nbepoch nepochs numepochs niter",
+    "hidden": "activation hiddenactivation",
+    "init": "kernelinitializer initializer",
+    "layers": "hiddenlayersizes layersizes sizes",
+    "loss": "criterion lossfunction",
+    "optimizer": "solver",
+    "outputs": "units outfeatures",
+    "parameters": "weights params coefs",
+    "patience": "earlystopping niternochange",
+    "progress": "verbose",
+    "seed": "randomstate randomseed rng",
+    "test": "testsize",
+    "threads": "numthreads njobs workers",
+    "validation_data": "validationsplit validationfraction",
 }
 # What does not exist here, though something of another meaning is spelt nearly so.
 _NOWHERE = (
@@ -70,10 +93,69 @@ def unknown(kind: str, got: object, allowed: Iterable[str]) -> ValueError:
     >>> print(unknown("activation", "linear", ["identity", "relu", "tanh"]))
     unknown activation 'linear': did you mean 'identity'? Allowed: identity, relu, tanh
     """
+    return ValueError(f"unknown {kind} {got!r}{rather(got, allowed)}")
+
+
+def rather(got: object, allowed: Iterable[str]) -> str:
+    """The end of a sentence on a name that is not on a list: which one may be meant, and the list.
+
+    Examples
+    --------
+    >>> rather("elu", ["relu", "tanh"])
+    '. Allowed: relu, tanh'
+    """
     names = list(allowed)
     guess = _meant(_plain(str(got)), names)
-    hint = f"did you mean {guess!r}? " if guess is not None else ""
-    return ValueError(f"unknown {kind} {got!r}: {hint}Allowed: {', '.join(names)}")
+    return (". " if guess is None else f": did you mean {guess!r}? ") + f"Allowed: {', '.join(names)}"
+
+
+class KnownAttributes:
+    """A base whose objects refuse attributes that their class does not have: a mistyped setting would be lost without a word.
+
+    Classes that a user makes from it may have attributes of their own.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        kind = type(self)
+        if not (name.startswith("_") or hasattr(kind, name) or name in _annotated(kind)) and kind.__module__.startswith(
+            _HERE
+        ):
+            settable = {n for n in dir(kind) if getattr(getattr(kind, n), "fset", None)} | _annotated(kind)
+            raise AttributeError(f"{kind.__name__} has no attribute {name!r}{rather(name, sorted(settable))}")
+        super().__setattr__(name, value)
+
+
+_HERE = __name__.partition(".")[0] + "."
+
+
+def _annotated(kind: type) -> set[str]:
+    return {n for k in kind.__mro__ for n in getattr(k, "__annotations__", ()) if not n.startswith("_")}
+
+
+def known_parameters(function: Function) -> Function:
+    """A function that, called with the name of a parameter that it does not have, says which one may be meant.
+
+    Examples
+    --------
+    >>> @known_parameters
+    ... def train(epochs, seed=0): ...
+    >>> train(nb_epoch=3)
+    Traceback (most recent call last):
+    ...
+    TypeError: train() has no parameter 'nb_epoch': did you mean 'epochs'? Allowed: epochs, seed
+    """
+    code = function.__code__
+    names = [n for n in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if n != "self"]
+
+    @functools.wraps(function)
+    def call(*args: Any, **given: Any) -> Any:
+        for name in given:
+            if name not in names:
+                called = function.__qualname__.removesuffix(".__init__")
+                raise TypeError(f"{called}() has no parameter {name!r}{rather(name, names)}")
+        return function(*args, **given)
+
+    return call  # type: ignore[return-value]
 
 
 def _meant(got: str, names: list[str]) -> str | None:
@@ -82,7 +164,7 @@ def _meant(got: str, names: list[str]) -> str | None:
     plain = {_plain(name): name for name in names}
     if got in plain:
         return plain[got]
-    for name, others in _ELSEWHERE.items():
+    for name, others in (_ELSEWHERE | _PARAMETERS_ELSEWHERE).items():
         if name in names and got in others.split():
             return name
     near = [] if got in _NOWHERE.split() else difflib.get_close_matches(got, plain, n=1, cutoff=_NEAR)
@@ -207,8 +289,18 @@ def flag(name: str, value: object) -> bool:
 
 
 def short(value: object) -> str:
-    """A value for a message: its repr where that is short, else its type."""
+    """A value for a message: its repr where that is short, else its type.
+
+    Examples
+    --------
+    >>> short(np.float32(3)), short(np.zeros((20, 20)))
+    ('3.0', 'a numpy.ndarray')
+    """
     if isinstance(value, np.generic):
         value = value.item()
     text = repr(value)
-    return text if len(text) <= 40 and "\n" not in text else f"a {type(value).__name__}"
+    if len(text) <= 40 and "\n" not in text:
+        return text
+    kind = type(value)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return f"{'an' if name[0] in 'aeio' else 'a'} {name}"

@@ -83,7 +83,7 @@ def split(
     ((3, 1), (2, 1), True)
     """
     X, y = np.asarray(X), np.asarray(y)
-    part = checks.fraction("test", test)
+    part = checks.number("test", test, "a number above 0 and below 1", lambda part: 0 < part < 1)
     if part == 0:
         raise ValueError("test must be above 0 and below 1, got 0")
     if X.ndim == 0 or y.ndim == 0 or len(X) != len(y):
