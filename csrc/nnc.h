@@ -22,7 +22,6 @@
 #define NNC_PAGE 4096 /* bytes: addresses that differ by a multiple look alike to a CPU that compares loads with earlier stores */
 #define NNC_SLACK 512 /* bytes that must be readable (and in workspace writable) beyond the end of any buffer */
 #define NNC_COEFS 8   /* doubles in an optimizer's hyperparameters, carry and coefficients */
-#define NNC_SLOTS 2   /* most vectors of state that an optimizer keeps beside each parameter */
 
 /* ---- enums, expanded from the lists ------------------------------------------------------------------------------- */
 

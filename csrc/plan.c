@@ -24,7 +24,6 @@ static nnc_stage shape_of(const nnc_kernels *all, enum nnc_storage storage, cons
     nnc_stage s = {.k = k, .inputs = layer->inputs, .outputs = layer->outputs, .chains = nnc_chains(layer->inputs, layer->outputs)};
     s.activation = layer->activation;
     s.parameter = layer->parameter;
-    s.rowwise = nnc_activation_table[layer->activation].rowwise;
     s.storage = s.chains > 1 || (storage == NNC_INT8 && s.inputs > NNC_INT8_INPUTS) ? NNC_FULL : storage;
     if (s.outputs == 1) return s;
     const int most = k->accumulators / s.chains < NNC_ROW_VECS ? k->accumulators / s.chains : NNC_ROW_VECS;

@@ -41,7 +41,7 @@ typedef struct {
     int64_t row, panel, group;        /* bytes from a row, a panel of nr columns, and a group of columns, to the next; of
                                          int8 a row is four inputs */
     int32_t vecs, groups, last_vecs;  /* vectors in a group, groups, vectors in the last one */
-    int32_t chains, activation, storage, rowwise;
+    int32_t chains, activation, storage;
     int32_t bias_in_plan;
     int32_t streams;                  /* live weights of more than L1: row by row */
     int32_t scan;                     /* look for zeros among the inputs: they are likely, and may be skipped */
@@ -61,7 +61,7 @@ typedef struct {
     int64_t unpacked, deepest;        /* bytes for unpacked bfloat16; inputs of the deepest int8 layer; 0: has none */
     void (*int8)(const void *stage, const void *base, long rows, const void *x, long x_row, void *z, long z_row,
                  void *scratch);      /* one of k->int8 */
-    int32_t count, reserved;
+    int32_t count;
     nnc_stage stages[];
 } nnc_plan;
 

@@ -152,6 +152,23 @@ INLINE vec FN(tanh)(vec x) {
 
 /* ---- logarithms -------------------------------------------------------------------------------------------------- */
 
+#if NNC_REAL == 64
+/* (2 atanh(s) - 2 s) / s^3 at z = s^2 <= 1/9: relative error of the logarithms below 2^-59.4. */
+INLINE vec FN(atanh_rest)(vec z) {
+    vec p = K(0.1701671007796246);
+    STEP(p, z, 0.083411814771388829);
+    STEP(p, z, 0.12105818838619196);
+    STEP(p, z, 0.13301010531500693);
+    STEP(p, z, 0.15386556808086591);
+    STEP(p, z, 0.18181744089532867);
+    STEP(p, z, 0.22222223964348872);
+    STEP(p, z, 0.28571428547957067);
+    STEP(p, z, 0.40000000000156216);
+    STEP(p, z, 0.66666666666666308);
+    return p;
+}
+#endif
+
 /* log(1 + x) for 0 <= x <= 1. */
 INLINE vec FN(log1p_unit)(vec x) {
 #if NNC_REAL == 32
@@ -170,16 +187,7 @@ INLINE vec FN(log1p_unit)(vec x) {
     /* With s = x / (2 + x): 2 atanh(s) = x - (x^2/2 - s (x^2/2 + s^2 P(s^2))), after fdlibm; s^2 <= 1/9. Error
      * 2^-59.4. */
     const vec s = x / (x + K(2)), z = s * s, h = x * x * K(0.5);
-    vec p = K(0.1701671007796246);
-    STEP(p, z, 0.083411814771388829);
-    STEP(p, z, 0.12105818838619196);
-    STEP(p, z, 0.13301010531500693);
-    STEP(p, z, 0.15386556808086591);
-    STEP(p, z, 0.18181744089532867);
-    STEP(p, z, 0.22222223964348872);
-    STEP(p, z, 0.28571428547957067);
-    STEP(p, z, 0.40000000000156216);
-    STEP(p, z, 0.66666666666666308);
+    const vec p = FN(atanh_rest)(z);
     return x - v_fnma(s, v_fma(z, p, h), h);
 #endif
 }
@@ -199,16 +207,7 @@ INLINE vec FN(log)(vec x) {
     STEP(p, z, 0.399775803);
     STEP(p, z, 0.666667759);
 #else
-    vec p = K(0.1701671007796246); /* the interval above includes this one */
-    STEP(p, z, 0.083411814771388829);
-    STEP(p, z, 0.12105818838619196);
-    STEP(p, z, 0.13301010531500693);
-    STEP(p, z, 0.15386556808086591);
-    STEP(p, z, 0.18181744089532867);
-    STEP(p, z, 0.22222223964348872);
-    STEP(p, z, 0.28571428547957067);
-    STEP(p, z, 0.40000000000156216);
-    STEP(p, z, 0.66666666666666308);
+    const vec p = FN(atanh_rest)(z);
 #endif
     const vec low = v_fma(n, K(LN2_LOW), s * v_fma(z, p, h));
     vec y = v_fma(n, K(LN2_HIGH), f - (h - low));

@@ -94,7 +94,7 @@ INLINE vec FN(neg)(vec a) { return -a; } /* so that compilers fold it into the F
 #define v_fms(a, b, c) v_fma(a, b, v_neg(c))
 #define v_fnma(a, b, c) v_fma(v_neg(a), b, c)
 
-#ifdef NNC_LANES_BY_LOOP /* for an ISA without masked loads and stores */
+#ifndef v_load_n /* for an ISA without masked loads and stores */
 INLINE vec FN(load_lanes)(const real *p, int n) {
     real t[LANES] = {0};
     for (int i = 0; i < n; i++) t[i] = p[i];
@@ -105,10 +105,14 @@ INLINE void FN(store_lanes)(real *p, vec v, int n) {
     v_store(t, v);
     for (int i = 0; i < n; i++) p[i] = t[i];
 }
+#define v_load_n(p, n) FN(load_lanes)(p, n)
+#define v_store_n(p, v, n) FN(store_lanes)(p, v, n)
 #endif
-#ifdef NNC_MINMAX_BY_SELECT /* for an ISA without its own */
+#ifndef v_max /* for an ISA without its own */
 INLINE vec FN(larger)(vec a, vec b) { return v_select((ivec)(a > b), a, b); }
 INLINE vec FN(smaller)(vec a, vec b) { return v_select((ivec)(a < b), a, b); }
+#define v_max(a, b) FN(larger)(a, b)
+#define v_min(a, b) FN(smaller)(a, b)
 #endif
 
 /* SPAN lanes of a contraction or a row are summed as SPAN interleaved chains, whatever the width of a register: element k
@@ -144,10 +148,13 @@ INLINE vec FN(smaller)(vec a, vec b) { return v_select((ivec)(a < b), a, b); }
 
 /* The sum of SPAN chains held in SPAN_VECS registers, in every lane. */
 #define SUM(a, b) ((a) + (b))
-INLINE vec FN(fold_all)(vec *s) {
+INLINE vec FN(fold_vectors)(vec *s) {
     for (int half = SPAN_VECS / 2; half >= 1; half /= 2)
         for (int i = 0; i < half; i++) s[i] = s[i] + s[i + half];
-    vec t = s[0];
+    return s[0];
+}
+INLINE vec FN(fold_all)(vec *s) {
+    vec t = FN(fold_vectors)(s);
     ALL_TURNS(SUM, t);
     return t;
 }

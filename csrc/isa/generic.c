@@ -7,7 +7,6 @@
 #define NNC_ISA generic
 #define VBYTES 16
 #define NNC_ACC 8 /* 16 registers on x86-64's baseline: 8 accumulators */
-#define NNC_LANES_BY_LOOP
 
 #define EACH(type, expression)                                                                                         \
     ({                                                                                                                 \
@@ -43,12 +42,7 @@ static inline nnc_generic_i32 nnc_generic_dot(nnc_generic_i32 sum, nnc_generic_i
 #endif
 #define v_sqrt(a) __extension__({ vec a_ = (a); EACH(vec, __builtin_sqrtf(a_[i])); })
 #define v_select(m, a, b) __extension__({ vec a_ = (a), b_ = (b); ivec m_ = (m); EACH(vec, m_[i] ? a_[i] : b_[i]); })
-#define v_max(a, b) FN(larger)(a, b)
-#define v_min(a, b) FN(smaller)(a, b)
-#define v_load_n(p, n) FN(load_lanes)(p, n)
-#define v_store_n(p, v, n) FN(store_lanes)(p, v, n)
 #define v_quads(p, step) ((void)(step), v_load(p))
-#define NNC_MINMAX_BY_SELECT
 #include "../kernels/tiles.h"
 
 #define NNC_REAL 64
@@ -61,10 +55,6 @@ static inline nnc_generic_i32 nnc_generic_dot(nnc_generic_i32 sum, nnc_generic_i
 #endif
 #define v_sqrt(a) __extension__({ vec a_ = (a); EACH(vec, __builtin_sqrt(a_[i])); })
 #define v_select(m, a, b) __extension__({ vec a_ = (a), b_ = (b); ivec m_ = (m); EACH(vec, m_[i] ? a_[i] : b_[i]); })
-#define v_max(a, b) FN(larger)(a, b)
-#define v_min(a, b) FN(smaller)(a, b)
-#define v_load_n(p, n) FN(load_lanes)(p, n)
-#define v_store_n(p, v, n) FN(store_lanes)(p, v, n)
 #define v_quads(p, step) ((void)(step), v_load(p))
 #include "../kernels/tiles.h"
 

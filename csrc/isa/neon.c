@@ -32,13 +32,8 @@ static inline __attribute__((always_inline)) int32x4_t nnc_neon_dot(int32x4_t su
 #define v_set(x) vdupq_n_f32(x)
 #define v_fma(a, b, c) vfmaq_f32(c, a, b)
 #define v_sqrt(a) vsqrtq_f32(a)
-#define v_max(a, b) vbslq_f32(vcgtq_f32(a, b), a, b) /* not vmaxq: its nan differs */
-#define v_min(a, b) vbslq_f32(vcltq_f32(a, b), a, b)
 #define v_select(m, a, b) vbslq_f32((uint32x4_t)(m), a, b)
-#define v_load_n(p, n) FN(load_lanes)(p, n)
-#define v_store_n(p, v, n) FN(store_lanes)(p, v, n)
 #define v_quads(p, step) ((void)(step), v_load(p))
-#define NNC_LANES_BY_LOOP
 #include "../kernels/tiles.h"
 
 #define NNC_REAL 64
@@ -46,11 +41,7 @@ static inline __attribute__((always_inline)) int32x4_t nnc_neon_dot(int32x4_t su
 #define v_set(x) vdupq_n_f64(x)
 #define v_fma(a, b, c) vfmaq_f64(c, a, b)
 #define v_sqrt(a) vsqrtq_f64(a)
-#define v_max(a, b) vbslq_f64(vcgtq_f64(a, b), a, b)
-#define v_min(a, b) vbslq_f64(vcltq_f64(a, b), a, b)
 #define v_select(m, a, b) vbslq_f64((uint64x2_t)(m), a, b)
-#define v_load_n(p, n) FN(load_lanes)(p, n)
-#define v_store_n(p, v, n) FN(store_lanes)(p, v, n)
 #define v_quads(p, step) ((void)(step), v_load(p))
 #include "../kernels/tiles.h"
 

@@ -55,9 +55,7 @@ static void FN(matvec)(long m, long k, const void *a_, long a_row, const void *b
         } else {
             for (int r = 0; r < LANES; r++, a += a_row) {
                 FN(dot_chains)(k, a, b, s);
-                for (int half = SPAN_VECS / 2; half >= 1; half /= 2)
-                    for (int v = 0; v < half; v++) s[v] = s[v] + s[v + half];
-                t[r] = s[0];
+                t[r] = FN(fold_vectors)(s);
             }
         }
         const vec sums = FN(fold_each)(t);

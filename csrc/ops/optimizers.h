@@ -69,7 +69,6 @@ static void nnc_adamw_prepare(const double *hyper, double *carry, double *coef) 
 
 #ifdef NNC_REAL
 
-INLINE int FN(sgd_state)(const double *coef) { return coef[2] != 0; }
 INLINE vec FN(sgd_step)(const vec *c, int slots, int decay, int odd, vec p, vec g, vec *s0, vec *s1) {
     (void)s1, (void)odd;
     if (decay) g = v_fma(c[0], p, g);
@@ -85,20 +84,12 @@ INLINE vec FN(adam_moments)(const vec *c, int odd, vec p, vec g, vec *m, vec *v)
     return v_fnma(c[1], v_over_root(*m, *v, c[2], c[6], odd), p);
 }
 
-INLINE int FN(adam_state)(const double *coef) {
-    (void)coef;
-    return 2;
-}
 INLINE vec FN(adam_step)(const vec *c, int slots, int decay, int odd, vec p, vec g, vec *s0, vec *s1) {
     (void)slots;
     if (decay) g = v_fma(c[0], p, g);
     return FN(adam_moments)(c, odd, p, g, s0, s1);
 }
 
-INLINE int FN(adamw_state)(const double *coef) {
-    (void)coef;
-    return 2;
-}
 INLINE vec FN(adamw_step)(const vec *c, int slots, int decay, int odd, vec p, vec g, vec *s0, vec *s1) {
     (void)slots;
     if (decay) p = v_fnma(c[0], p, p);

@@ -63,6 +63,7 @@ cdef class Arena:
     cdef readonly int threads
     cdef readonly bint training
     cdef int kind               # numpy's number of the parameters' type
+    cdef void *descr            # and its descriptor
     cdef bint plain(self, object x, int axes, long last) noexcept
     cdef bint finite(self, cnp.ndarray x) noexcept
 

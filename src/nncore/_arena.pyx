@@ -5,14 +5,15 @@ block for packed operands with a block of gradient behind it. Row strides are pa
 would be a multiple of 1 KiB, so that a column of rows does not fall into one set of the cache.
 """
 
+from cpython.object cimport PyObject
 from libc.stdlib cimport calloc, free
 
 import numpy as np
 
 cimport numpy as cnp
 
-from ._arrays cimport is_finite
-from ._kernels cimport (NNC_ALIGN, NNC_PAGE, NNC_FLOAT32, NNC_FLOAT64, NNC_READS_INPUT, NNC_SLACK, activation_info,
+from ._arrays cimport READABLE, is_finite, is_matrix, is_vector, lies_right
+from ._kernels cimport (NNC_ALIGN, NNC_PAGE, NNC_READS_INPUT, NNC_SLACK, activation_info,
                         kernels, l2_bytes, nnc_chains, nnc_kernels_for)
 
 cnp.import_array()
@@ -70,7 +71,8 @@ cdef class Arena:
         self.training = training
         p.size = vector.dtype.itemsize
         self.kind = cnp.PyArray_TYPE(vector)
-        p.k = kernels(NNC_FLOAT32 if p.size == 4 else NNC_FLOAT64)
+        self.descr = <void *>cnp.PyArray_DESCR(vector)
+        p.k = kernels(p.size)
         p.count = len(layers)
         p.rows = rows
         for i, (inputs, outputs, activation, parameter, has_bias, dropout) in enumerate(layers):
@@ -137,9 +139,8 @@ cdef class Arena:
 
     cdef bint plain(self, object x, int axes, long last) noexcept:
         # an array (of no subclass) of the parameters' type that can be read as it lies: what needs no words and no conversion
-        return (cnp.PyArray_CheckExact(x) and cnp.PyArray_TYPE(<cnp.ndarray>x) == self.kind
-                and cnp.PyArray_NDIM(<cnp.ndarray>x) == axes and cnp.PyArray_ISCARRAY_RO(<cnp.ndarray>x)
-                and cnp.PyArray_DIM(<cnp.ndarray>x, axes - 1) == last)
+        return lies_right(<PyObject *>x, self.descr, READABLE) and (is_vector(<PyObject *>x, last) if axes == 1
+                                                                    else is_matrix(<PyObject *>x, last))
 
     cdef bint finite(self, cnp.ndarray x) noexcept:
         # whether x, of the parameters' type and whole, holds neither nan nor inf

@@ -15,8 +15,8 @@ from ._product cimport block_columns, times_transposed
 from ._share cimport Share, share_out
 
 
-cdef void output_gradient(Plan *p, Share *s, double scale, bint wanted) noexcept nogil:
-    # row_loss: OUT (rows,), of this thread's rows. The last layer's dz: OUT = scale * dL/dz, if wanted.
+cdef void output_gradient(Plan *p, Share *s, double scale) noexcept nogil:
+    # row_loss: OUT (rows,), of this thread's rows. The last layer's dz: OUT = scale * dL/dz, in an arena for training.
     cdef:
         Layer *l = &p.layers[p.count - 1]
         const nnc_kernels *k = l.k
@@ -25,11 +25,11 @@ cdef void output_gradient(Plan *p, Share *s, double scale, bint wanted) noexcept
     if s.size > 1:
         share_out(s, l, 0, True, NULL)
     first, rows, at = s.at, s.count, s.at * l.row * p.size
-    if wanted:
+    if l.dz != NULL:
         dz = l.dz + at
     k.loss[p.loss](rows, l.outputs, l.y + at, l.row, p.t + first * p.t_row * p.size, p.t_row, dz, l.row, scale,
                    p.row_loss + first)
-    if wanted and not p.linked:
+    if dz != NULL and not p.linked:
         k.backward[l.activation](rows, l.outputs, dz, l.row, (l.z if l.reads_input else l.y) + at, l.row, l.parameter)
 
 

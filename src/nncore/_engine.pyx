@@ -28,7 +28,7 @@ cimport numpy as cnp
 from ._arena cimport Arena, Plan
 from ._arena import aligned
 from ._arrays cimport apart, in_place
-from ._kernels cimport (NNC_COEFS, NNC_FLOAT32, NNC_FLOAT64, NNC_MEAN, NNC_SUM, WORTH_A_THREAD, WORTH_A_TRIAL, kernels, loss_info,
+from ._kernels cimport (NNC_COEFS, NNC_MEAN, NNC_SUM, WORTH_A_THREAD, WORTH_A_TRIAL, kernels, loss_info,
                         nnc_give, nnc_mix, nnc_pace, nnc_pace_note, nnc_pace_steps, nnc_pace_threads, optimizer_slots, parallel,
                         shuffle, team_for)
 from ._team cimport Job, predict_team, train_team
@@ -83,7 +83,8 @@ cdef class Engine(Arena):
         super().__init__(layers, parameters, rows, threads, training)
         self.wanted = wanted
         self.job.p = &self.plan
-        self.job.optimizer = -1
+        self.job.sink.optimizer = -1
+        self.job.sink.parameters = self.plan.layers[0].weight
         self.job.hyper = self.hyper
         self.slots = []
         self.forget_steps()
@@ -147,7 +148,7 @@ cdef class Engine(Arena):
         if settings is self.settings:
             return 0
         count = numbers_of(settings, hyper)
-        if self.job.optimizer != settings.info.index or len(self.slots) != count:
+        if self.job.sink.optimizer != settings.info.index or len(self.slots) != count:
             self.slots = [aligned(self.parameters.size, self.parameters.dtype, self.parameters, 1 + i) for i in range(count)]
             self.forget_steps()
         memcpy(self.hyper, hyper, sizeof(hyper))
@@ -157,7 +158,7 @@ cdef class Engine(Arena):
 
     cdef void point(self) noexcept:
         # the job at the optimizer's slots
-        self.job.optimizer = self.settings.info.index
+        self.job.sink.optimizer = self.settings.info.index
         self.job.sink.slot0 = <char *>cnp.PyArray_DATA(<cnp.ndarray>self.slots[0]) if len(self.slots) > 0 else NULL
         self.job.sink.slot1 = <char *>cnp.PyArray_DATA(<cnp.ndarray>self.slots[1]) if len(self.slots) > 1 else NULL
 
@@ -166,7 +167,7 @@ cdef class Engine(Arena):
         cdef:
             double hyper[NNC_COEFS]
             int count = numbers_of(settings, hyper)
-        return self.taken and (self.job.optimizer != settings.info.index or len(self.slots) != count)
+        return self.taken and (self.job.sink.optimizer != settings.info.index or len(self.slots) != count)
 
     @property
     def steps(self):
@@ -222,7 +223,6 @@ cdef class Engine(Arena):
         # point the job at the samples; y: int32 labels (n,), dense (n, outputs), or None
         cdef cnp.ndarray target
         self.job.X = <const char *>cnp.PyArray_DATA(X)
-        self.job.X_row = X.strides[0] // self.plan.size
         self.job.samples = X.shape[0]
         self.job.T = NULL
         self.job.labels = NULL
@@ -280,8 +280,6 @@ cdef class Engine(Arena):
         # the stretch of steps that the job describes
         cdef Job *j = &self.job
         self.go_by(settings)
-        j.sink.optimizer = j.optimizer
-        j.sink.parameters = self.plan.layers[0].weight
         with nogil:
             parallel(team, train_team, j)
         j.step += j.done
@@ -304,7 +302,7 @@ cdef class Engine(Arena):
             Job *j = &self.job
             long rows = 1
         if (loss_info(p.loss).link >= 0 or p.layers[p.count - 1].rowwise
-                or p.k != kernels(NNC_FLOAT32 if p.size == 4 else NNC_FLOAT64)):
+                or p.k != kernels(p.size)):
             return None
         if self.plain(x, 1, p.inputs):
             if not self.plain(y, 1, p.outputs):
@@ -320,7 +318,7 @@ cdef class Engine(Arena):
             return None
         self.take()
         try:
-            j.X, j.X_row, j.samples = <const char *>cnp.PyArray_DATA(<cnp.ndarray>x), p.inputs, rows
+            j.X, j.samples = <const char *>cnp.PyArray_DATA(<cnp.ndarray>x), rows
             j.T, j.labels = <const char *>cnp.PyArray_DATA(<cnp.ndarray>y), NULL
             return self.one_step(settings)
         finally:
@@ -342,17 +340,12 @@ cdef class Engine(Arena):
         """Loss on X, y, and its gradient with respect to every parameter into `out`, in the parameters' order. Changes nothing."""
         cdef:
             Job *j = &self.job
-            int team, optimizer = j.optimizer
-            uint64_t key = j.dropout_key
+            int team
         self.load(X, y)
         team = self.whole()
-        j.optimizer = j.sink.optimizer = -1
         j.sink.gradient = <char *>cnp.PyArray_DATA(out)
-        j.dropout_key = 0
         with nogil:
             parallel(team, train_team, j)
-        j.optimizer = optimizer
-        j.dropout_key = key
         if j.failed:
             raise FloatingPointError(f"the loss is {j.last_loss}")
         return j.last_loss
@@ -379,7 +372,6 @@ cdef class Engine(Arena):
         """out (n, outputs) = the network's answer to X (n, inputs)."""
         self.load(X, None)
         self.job.Y = <char *>cnp.PyArray_DATA(out)
-        self.job.Y_row = out.strides[0] // self.plan.size
         cdef int team = self.team_for(<double>self.work * self.job.samples, WORTH_A_THREAD)
         with nogil:
             parallel(team, predict_team, &self.job)

@@ -37,7 +37,6 @@ cdef enum:
 cdef struct Task:
     Plan *p
     const char *X           # (samples, inputs)
-    long X_row
     long samples
     char *out               # (samples, outputs, inputs), or for a gradient (samples, inputs); whole
     const char *weights     # of the outputs, (samples, outputs); NULL: the Jacobian is wanted
@@ -170,7 +169,7 @@ cdef void some_samples(Task *task, int index, int size) noexcept nogil:
     while at < end:
         samples = end - at if end - at < most else most
         share = alone(first, samples, index)
-        forward(p, task.X + at * task.X_row * p.size, task.X_row, &share, False, 0)
+        forward(p, task.X + at * p.inputs * p.size, p.inputs, &share, False, 0)
         if task.weights != NULL:
             pull(task, at, first, samples, index)
         elif task.ahead:
@@ -234,7 +233,6 @@ cdef class Jacobian(Arena):
             int team
             double work
         t.X = <const char *>cnp.PyArray_DATA(X)
-        t.X_row = self.plan.inputs
         t.samples = samples
         t.out = <char *>cnp.PyArray_DATA(out)
         work = 3.0 * self.plan.inputs * self.plan.layers[0].outputs

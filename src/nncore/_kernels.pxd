@@ -95,8 +95,6 @@ cdef extern from "pace.h" nogil:
     void nnc_pace_note(nnc_pace *p, int threads, int most, long steps, long done, double seconds)
 
 cdef extern from "plan.h" nogil:
-    ctypedef struct nncore_plan:
-        pass
     enum: NNC_FULL, NNC_BFLOAT16, NNC_INT8
 
     ctypedef struct nnc_plan_layer:
@@ -108,16 +106,14 @@ cdef extern from "plan.h" nogil:
         const float *scale
     int64_t nnc_plan_bytes(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, int live)
     void nnc_plan_build(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, const void *base, void *block)
-    int64_t nnc_plan_stack_rows(const nncore_plan *plan)
-    int nnc_plan_small(const nncore_plan *plan)
-    int nnc_plan_layer_of(const nncore_plan *plan, int i, void *weight, void *bias, float *scale)
+    int64_t nnc_plan_stack_rows(const void *plan)
+    int nnc_plan_small(const void *plan)
+    int nnc_plan_layer_of(const void *plan, int i, void *weight, void *bias, float *scale)
 
-cdef const nnc_kernels *kernels(int dtype) noexcept nogil
+cdef const nnc_kernels *kernels(long itemsize) noexcept nogil  # of the selected instruction set
 cdef int64_t plan_bytes(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, bint live) noexcept nogil
 cdef void plan_build(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, const void *base,
                      void *block) noexcept nogil
-cdef int64_t plan_stack_rows(const void *plan) noexcept nogil
-cdef int plan_small(const void *plan) noexcept nogil
 cdef bint plan_layer(const void *plan, int i, void *weight, void *bias, float *scale) noexcept nogil
 cdef void parallel(int want, nnc_work work, void *context) noexcept nogil
 cdef int team_size(nnc_team *team) noexcept nogil

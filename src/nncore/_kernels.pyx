@@ -70,8 +70,8 @@ def select_isa(name=""):
 
 select_isa(os.environ.get("NNCORE_ISA", ""))
 
-cdef const nnc_kernels *kernels(int dtype) noexcept nogil:
-    return nnc_kernels_get(dtype)
+cdef const nnc_kernels *kernels(long itemsize) noexcept nogil:
+    return nnc_kernels_get(NNC_FLOAT32 if itemsize == 4 else NNC_FLOAT64)
 
 
 # ---- threads --------------------------------------------------------------------------------------------------------------
@@ -154,14 +154,8 @@ cdef void plan_build(const nnc_kernels *k, int storage, int count, const nnc_pla
                      void *block) noexcept nogil:
     nnc_plan_build(k, storage, count, layers, base, block)
 
-cdef int64_t plan_stack_rows(const void *plan) noexcept nogil:
-    return nnc_plan_stack_rows(<const nncore_plan *>plan)
-
-cdef int plan_small(const void *plan) noexcept nogil:
-    return nnc_plan_small(<const nncore_plan *>plan)
-
 cdef bint plan_layer(const void *plan, int i, void *weight, void *bias, float *scale) noexcept nogil:
-    return nnc_plan_layer_of(<const nncore_plan *>plan, i, weight, bias, scale)
+    return nnc_plan_layer_of(plan, i, weight, bias, scale)
 
 
 # ---- build ----------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ cimport numpy as cnp
 
 from ._arena import aligned
 from ._arrays cimport READABLE, WRITABLE, data_of, is_finite, is_matrix, is_vector, lies_right, rows_of
-from ._kernels cimport NNC_ACTIVATIONS, NNC_FLOAT32, NNC_FLOAT64, NNC_FULL, kernels, nnc_kernels, nnc_plan_layer, plan_build, plan_bytes
+from ._kernels cimport NNC_ACTIVATIONS, NNC_FULL, kernels, nnc_kernels, nnc_plan_layer, plan_build, plan_bytes
 
 cnp.import_array()
 
@@ -23,7 +23,7 @@ cdef object make_plan(layers, parameters, int storage, bint live, scales=None):
     cdef:
         cnp.ndarray vector = parameters
         int64_t at = 0, size = vector.dtype.itemsize
-        const nnc_kernels *k = kernels(NNC_FLOAT32 if size == 4 else NNC_FLOAT64)
+        const nnc_kernels *k = kernels(size)
         int count = len(layers), i
         char *base = <char *>cnp.PyArray_DATA(vector)
         nnc_plan_layer *rows
@@ -83,9 +83,9 @@ cdef class Row:
     def __cinit__(self, layers, parameters):
         cdef:
             cnp.ndarray memory
-            int kind = NNC_FLOAT32 if parameters.dtype.itemsize == 4 else NNC_FLOAT64
-        while self.k != kernels(kind):  # again, should another be selected meanwhile
-            self.k = kernels(kind)
+            long size = parameters.dtype.itemsize
+        while self.k != kernels(size):  # again, should another be selected meanwhile
+            self.k = kernels(size)
             self.memory = memory = make_plan(layers, parameters, NNC_FULL, True)
         self.parameters = parameters
         self.work = sum(inputs * outputs for inputs, outputs, *_ in layers)
@@ -111,7 +111,7 @@ cdef class Row:
         flat = is_vector(source, self.plan.inputs)
         if not flat and not (is_matrix(source, self.plan.inputs) and rows_of(source) == 1):
             return None
-        if self.k != kernels(NNC_FLOAT32 if self.plan.itemsize == 4 else NNC_FLOAT64):
+        if self.k != kernels(self.plan.itemsize):
             return None
         if not is_finite(data_of(source), self.plan.inputs, self.plan.itemsize):
             return None

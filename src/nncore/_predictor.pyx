@@ -27,7 +27,7 @@ cimport numpy as cnp
 from . import checks
 from ._arrays cimport READABLE, WRITABLE, apart, data_of, is_matrix, is_vector, lies_right, rows_of
 from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, WORTH_A_THREAD, nnc_give, nnc_take, nnc_team, parallel, plan_layer,
-                        plan_small, plan_stack_rows, team_for, team_size)
+                        nnc_plan_small, nnc_plan_stack_rows, team_for, team_size)
 from ._plan cimport WORTH_RELEASING, make_plan
 
 cnp.import_array()
@@ -113,7 +113,7 @@ cdef class Predictor:
         self.plan = <const nncore_plan *>cnp.PyArray_DATA(memory)
         self.memory = memory
         self.report = Report(*report) if report else Report(self.storage, self.plan.bytes, float("nan"), float("nan"),
-                                                                  plan_small(self.plan))
+                                                                  nnc_plan_small(self.plan))
 
     def __dealloc__(self):
         PyMem_RawFree(self.spare)
@@ -149,7 +149,7 @@ cdef class Predictor:
         """Set `report` by the answers Y of another plan or network to the samples X; returns it. For `freeze`, while nobody
         else has this Predictor."""
         error = np.abs(np.asarray(Y, np.float64) - self(X))
-        self.report = Report(self.storage, self.plan.bytes, float(error.max()), float(error.mean()), plan_small(self.plan))
+        self.report = Report(self.storage, self.plan.bytes, float(error.max()), float(error.mean()), nnc_plan_small(self.plan))
         return self.report
 
     def __reduce__(self):
@@ -228,7 +228,7 @@ cdef class Predictor:
     def __repr__(self):
         sizes = "-".join(str(size) for size in [self.inputs, *(layer[1] for layer in self.layers)])
         small = STORAGES[self.storage] != NNC_FULL
-        where = f" in {plan_small(plan_of(self))} of {len(self.layers)} layers" if small else ""
+        where = f" in {nnc_plan_small(plan_of(self))} of {len(self.layers)} layers" if small else ""
         return f"Predictor({sizes}, {self.storage}{where})"
 
 
@@ -368,7 +368,7 @@ cdef int answer_many(Predictor self, int64_t n, const void *x, void *out, int te
         Job job
         bint kept = False
     job.plan, job.n, job.x, job.out, job.scratch = self.plan, n, <const char *>x, <char *>out, NULL
-    if self.plan.scratch_many > NNCORE_STACK and n > plan_stack_rows(self.plan):
+    if self.plan.scratch_many > NNCORE_STACK and n > nnc_plan_stack_rows(self.plan):
         job.scratch = self.borrow(self.plan.scratch_many * team, &kept)
     parallel(team, many_team, &job)
     if job.scratch != NULL:

@@ -8,7 +8,6 @@ from ._update cimport Sink
 cdef struct Job:
     Plan *p
     const char *X               # (samples, inputs)
-    long X_row
     const char *T               # (samples, outputs) dense targets, or NULL
     const int32_t *labels       # (samples,) class labels, or NULL
     const int64_t *order        # the order of samples, or NULL
@@ -17,7 +16,6 @@ cdef struct Job:
     double factor               # 1, or 1 / outputs: what the loss's reduction divides by besides rows
     bint by_rows                # and whether it divides by rows
     # training
-    int optimizer
     const double *hyper
     double carry[NNC_COEFS]     # of the optimizer
     uint64_t dropout_key        # 0: no dropout
@@ -32,7 +30,6 @@ cdef struct Job:
     char spoilt                 # a flag: a step would have made a weight nan or inf
     # prediction
     char *Y                     # (samples, outputs)
-    long Y_row
 
 cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil
 cdef void predict_team(void *context, int index, nnc_team *team) noexcept nogil

@@ -45,8 +45,8 @@ cdef void gather(Job *j, long at, long first, long rows) noexcept nogil:
     for i in range(at + first, at + first + rows):
         s = j.order[i] if j.order != NULL else i
         if j.order != NULL and i + AHEAD < j.samples:  # also of the next batch: shuffled rows are where no prefetcher looks
-            nnc_prefetch(j.X + j.order[i + AHEAD] * j.X_row * p.size, x_bytes if x_bytes < 256 else 256)
-        copy_row(x, j.X + s * j.X_row * p.size, x_bytes)
+            nnc_prefetch(j.X + j.order[i + AHEAD] * x_bytes, x_bytes if x_bytes < 256 else 256)
+        copy_row(x, j.X + s * x_bytes, x_bytes)
         if j.T != NULL:
             copy_row(t, j.T + s * t_bytes, t_bytes)
         elif j.labels != NULL:
@@ -89,12 +89,12 @@ cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
         key = nnc_mix(j.dropout_key + <uint64_t>(j.step + step)) | 1 if j.dropout_key != 0 else 0
         part(rows, index, size, &first, &count)
         memcpy(before, carry, sizeof(carry))
-        if j.optimizer >= 0:  # so early that nobody waits for its divisions
-            optimizer_prepare(j.optimizer, j.hyper, carry, coef)
+        if sink.optimizer >= 0:  # so early that nobody waits for its divisions
+            optimizer_prepare(sink.optimizer, j.hyper, carry, coef)
         gather(j, at, first, count)
         share = among(0, rows, index, size, team)
         forward(p, p.x, p.x_row, &share, p.linked, key)
-        output_gradient(p, &share, scale, True)
+        output_gradient(p, &share, scale)
         backward(p, &share, key)
         barrier(team)
         batch_loss = sum_of_rows(p, rows)
@@ -139,15 +139,15 @@ cdef void predict_team(void *context, int index, nnc_team *team) noexcept nogil:
         if j.T != NULL or j.labels != NULL:
             gather(j, at - base, base, rows)
             forward(p, p.x + base * p.x_row * p.size, p.x_row, &share, p.linked, 0)
-            output_gradient(p, &share, 0, False)
+            output_gradient(p, &share, 0)
             memcpy(<double *>j.Y + at, p.row_loss + base, rows * sizeof(double))
         else:
-            forward(p, j.X + at * j.X_row * p.size, j.X_row, &share, False, 0)
+            forward(p, j.X + at * p.inputs * p.size, p.inputs, &share, False, 0)
             y_row = p.layers[p.count - 1].row
             y = p.layers[p.count - 1].y + base * y_row * p.size
-            if y_row == p.outputs and y_row == j.Y_row:
+            if y_row == p.outputs:
                 memcpy(j.Y + at * y_row * p.size, y, rows * y_row * p.size)
             else:
                 for i in range(rows):
-                    copy_row(j.Y + (at + i) * j.Y_row * p.size, y + i * y_row * p.size, p.outputs * p.size)
+                    copy_row(j.Y + (at + i) * p.outputs * p.size, y + i * y_row * p.size, p.outputs * p.size)
         at += rows

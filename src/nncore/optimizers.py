@@ -57,7 +57,7 @@ class Optimizer:
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         if self.info is None:
-            raise TypeError(f"Optimizer is the base of the settings: use one of {', '.join(_classes())}")
+            raise TypeError(f"Optimizer is the base of the settings: use one of {', '.join(_CLASSES)}")
         defaults = self.info.defaults
         title = type(self).__name__
         if len(args) > 1:
@@ -162,7 +162,7 @@ def _settings(optimizer: str | Optimizer | type[Optimizer]) -> Optimizer:
         return optimizer
     if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
         return optimizer()
-    by_name = {kind.info.name: kind for kind in _classes().values()}
+    by_name = {kind.info.name: kind for kind in _CLASSES.values()}
     if isinstance(optimizer, str):
         if optimizer.lower() in by_name:
             return by_name[optimizer.lower()]()
@@ -205,10 +205,6 @@ def _make(info: Any) -> type[Optimizer]:
         "info": info,
     }
     return type(info.display, (Optimizer,), attributes)
-
-
-def _classes() -> dict[str, type[Optimizer]]:
-    return _CLASSES
 
 
 _CLASSES: dict[str, type[Optimizer]] = {info.display: _make(info) for info in _kernels.optimizers().values()}

@@ -261,7 +261,7 @@ class Trainer(KnownAttributes):
         """
         net, engine = self.net, self._engine
         try:
-            loss = None if engine is None else engine.quick_step(x, y, self._optimizer)
+            loss = None if engine is None or engine.wanted != self._threads else engine.quick_step(x, y, self._optimizer)
             if loss is None:
                 array, _ = checks.as_inputs(x, net.inputs, net.dtype)
                 target = net._targets(y, array.shape[0], self.loss)
