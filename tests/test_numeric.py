@@ -34,8 +34,8 @@ def test_the_numbers_of_the_article(dtype, capsys):
     at_seven = nn.numeric_gradient(one_weight(7.0, dtype), X5, Y5, loss="sse")
     assert at_seven.loss == 270 and at_seven.vector[0] == pytest.approx(180, abs=1e-7)
     assert "<td>" in slope._repr_html_()
-    assert repr(slope) == "NumericGradient(loss 120, 1 parameters in 1 layers)"
-    assert repr(one_weight().gradients(X5, Y5, loss="sse")) == "Gradients(loss 120, 1 parameters in 1 layers)"
+    assert repr(slope) == "NumericGradient(loss 120, 1 parameter in 1 layer)"
+    assert repr(one_weight().gradients(X5, Y5, loss="sse")) == "Gradients(loss 120, 1 parameter in 1 layer)"
 
 
 @pytest.mark.parametrize("hidden", [name for name, row in nn.activations().items() if not row.rowwise])
@@ -49,7 +49,8 @@ def test_backpropagation_agrees(hidden, output, loss, dtype):
     check = nn.check_gradient(net, X, T, loss=loss)
     assert check and check.ok, repr(check)
     assert check.checked == check.parameters == net.parameters.size
-    assert check.error <= check.tolerance and "agree on" in repr(check)
+    assert check.error <= check.tolerance and check.disagreeing == 0
+    assert f"agree on all {check.parameters:,} parameters;" in repr(check) and "tried" not in repr(check)
 
 
 @pytest.mark.parametrize("alpha", [0, 1e-30, 0.3, 1, 2.5])
@@ -74,7 +75,32 @@ def test_a_wrong_gradient_is_found_and_named(monkeypatch):
 
     monkeypatch.setattr(nn.Network, "gradients", wrong)
     check = nn.check_gradient(net, np.eye(3), np.eye(3)[:, :2])
-    assert not check and check.worst == "layers[1].weight[2, 1]" and "DISAGREE" in repr(check)
+    assert not check and check.worst == "W2[2, 1]" and check.disagreeing == 1
+    assert f"DISAGREE on 1 of the {net.parameters.size} parameters;" in repr(check)
+    assert "\n  worst W2[2, 1]: " in repr(check)
+
+
+def test_what_a_check_says(monkeypatch):
+    assert "agree on the only parameter;" in repr(nn.check_gradient(one_weight(), X5, Y5))
+    net = nn.Network([33, 32, 4], hidden="tanh", dtype="float64", seed=0)
+    net.parameters[:] = 0.1
+    assert net.parameters.size == 1220
+    X, y = np.random.default_rng(0).normal(size=(3, 33)), np.ones((3, 4))
+    check = nn.check_gradient(net, X, y)
+    assert check and "agree on all 1,000 parameters that were tried, of 1,220;" in repr(check)
+    assert max(map(len, repr(check).splitlines())) <= 75
+    right = nn.Network.gradients
+
+    def wrong(self, *data, **settings):
+        gradients = right(self, *data, **settings)
+        gradients.vector[check.indices[[3, 500, 999]]] += 1
+        gradients.vector[check.indices[[7, 8]]] = np.nan, np.inf
+        return gradients
+
+    monkeypatch.setattr(nn.Network, "gradients", wrong)
+    check = nn.check_gradient(net, X, y)
+    assert not check and "DISAGREE on 5 of the 1,000 parameters that were tried, of 1,220;" in repr(check)
+    assert "nan" in repr(check)
 
 
 def test_a_corner_within_the_nudge_is_no_fault():

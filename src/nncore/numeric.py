@@ -116,12 +116,14 @@ class GradientCheck:
     ok : bool
         Whether every parameter that was looked at agrees. The object itself is true or false likewise.
     worst : str
-        Name of the parameter that agrees least.
+        Name of the parameter that agrees least, as "W1[0, 0]".
     error : float
         Its error, the distance of the two gradients relative to the larger one. Gradients below 1 % of the largest are
         measured against that 1 %.
     tolerance : float
         What error is allowed.
+    disagreeing : int
+        How many of those that were looked at have a larger error.
     checked : int
         How many parameters were looked at.
     parameters : int
@@ -142,8 +144,9 @@ class GradientCheck:
         self.indices, self.backpropagation, self.numeric = indices, backpropagation, numeric
         self.errors, self.tolerance = errors, tolerance
         self.error = float(errors[at])
-        self.ok = bool(self.error <= tolerance)
-        self.worst = name_of(net, int(indices[at]))
+        self.disagreeing = int(np.count_nonzero(~(errors <= tolerance)))  # nan too
+        self.ok = self.disagreeing == 0
+        self.worst = name_of(net, int(indices[at]), short=True)
         self.checked, self.parameters = len(indices), int(net.parameters.size)
         self._at = at
 
@@ -151,10 +154,15 @@ class GradientCheck:
         return self.ok
 
     def __repr__(self) -> str:
-        word = "agree" if self.ok else "DISAGREE"
+        word = "agree on" if self.ok else f"DISAGREE on {self.disagreeing:,} of"
+        if self.checked == self.parameters == 1:
+            which = "the only parameter" if self.ok else "1 parameter"
+        else:
+            which = f"{'all' if self.ok else 'the'} {self.checked:,} parameters"
+        tried = "" if self.checked == self.parameters else f" that were tried, of {self.parameters:,}"
         return (
-            f"GradientCheck: backpropagation and nudging {word} on {self.checked:,} of {self.parameters:,} parameters; "
-            f"worst {self.worst}: {self.backpropagation[self._at]:.6g} and {self.numeric[self._at]:.6g}, "
+            f"GradientCheck: backpropagation and nudging\n  {word} {which}{tried};\n"
+            f"  worst {self.worst}: {self.backpropagation[self._at]:.6g} and {self.numeric[self._at]:.6g}, "
             f"error {self.error:.1e}, allowed {self.tolerance:.0e}"
         )
 
@@ -212,7 +220,7 @@ def check_gradient(
     if count > most:
         indices = np.sort(initializers.permutation(initializers.generator(seed), count)[:most])
     given = net.gradients(X, y, loss=loss).vector.astype(np.float64)
-    largest = float(np.abs(given).max())
+    largest = float(np.max(np.abs(given), initial=0, where=np.isfinite(given)))
     given = given[indices]
     at = LossAt(net, X, y, loss)
     numeric = _nudge(at, indices, eps)[2]
@@ -248,4 +256,5 @@ def _nudge(
 
 def _errors(given: NDArray[Any], numeric: NDArray[Any], largest: float) -> NDArray[Any]:
     scale = np.maximum(np.maximum(np.abs(given), np.abs(numeric)), max(_SMALL * largest, 1e-12))
-    return np.asarray(np.abs(given - numeric) / scale)
+    with np.errstate(invalid="ignore"):  # an infinite gradient has no error that is a number
+        return np.asarray(np.abs(given - numeric) / scale)

@@ -2,6 +2,7 @@
 
 The text of the walk stands once, in steps/*.md: Markdown with fenced blocks of Python. The terminal (terminal.py), the
 page of the documentation and the notebook (publish.py) are made from it, so that they cannot tell different things.
+Links in it are those of a page in docs/. Code and what it prints are at most 75 columns wide, to fit on a small screen.
 
 Words after ``python`` on the line that opens a block say how to treat it:
 

@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Callable
 
+_LINK = re.compile(r"\[([^\]]+)\]\(([^)#\s]+)(?:#[^)\s]*)?\)")
 _MARKS = re.compile(r"\*\*(?P<bold>[^*]+)\*\*|\*(?P<italic>[^*\s][^*]*)\*|`(?P<code>[^`]+)`")
 
 Style = Callable[[str, str], str]
@@ -23,7 +24,7 @@ def coloured(style: str, text: str) -> str:
 
 
 def render(markdown: str, width: int, style: Style = plain) -> str:
-    """Paragraphs wrapped, tables aligned, headings and marks in styles.
+    """Paragraphs wrapped, tables aligned, headings and marks in styles, links as text with the file in brackets.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def render(markdown: str, width: int, style: Style = plain) -> str:
       -----
       1  10
     """
-    blocks = re.split(r"\n\s*\n", markdown.strip("\n"))
+    blocks = re.split(r"\n\s*\n", _LINK.sub(r"\1 (docs/\2)", markdown).strip("\n"))
     return "\n\n".join(_block(block, width, style) for block in blocks)
 
 

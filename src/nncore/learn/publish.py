@@ -20,7 +20,8 @@ from . import Code, Step, Text, can_plot, run, steps
 PAGE = "from-the-ground-up.md"
 _NOTE = "<!-- Made from the package's own text by `python -m nncore.learn.publish`: change it there, not here. -->"
 _RUN_IT = """You can walk it in three ways: read it here, run `nncore learn` in a terminal, where it waits for you after
-each piece, or open the notebook `examples/from-the-ground-up.ipynb`. All three run the same code.
+each piece (`nncore learn 4` begins at step 4), or open the notebook `examples/from-the-ground-up.ipynb`. All three run
+the same code.
 Times are those of the machine that made this page; yours will differ."""
 
 
@@ -64,7 +65,7 @@ def notebook(walk: list[tuple[Step, list[Any]]]) -> str:
         for i, (block, result) in enumerate(zip(blocks, [None, *results], strict=True)):
             cell: dict[str, Any] = {"id": f"step-{step.number}-{i}", "metadata": {}}
             if isinstance(block, Text):
-                cell.update(cell_type="markdown", source=_lines(block.markdown))
+                cell.update(cell_type="markdown", source=_lines(from_examples(block.markdown)))
             else:
                 cell.update(cell_type="code", execution_count=None, source=_lines(block.source.rstrip("\n")),
                             outputs=_outputs(result))  # fmt: skip
@@ -75,6 +76,17 @@ def notebook(walk: list[tuple[Step, list[Any]]]) -> str:
     }
     return json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}, indent=1,
                       ensure_ascii=False) + "\n"  # fmt: skip
+
+
+def from_examples(markdown: str) -> str:
+    """A text whose links lead from docs/, as it stands in a notebook in examples/.
+
+    Examples
+    --------
+    >>> from_examples("the [guide](guides/training.md#losses)")
+    'the [guide](../docs/guides/training.md#losses)'
+    """
+    return re.sub(r"(\[[^\]]+\]\()(?=[^)\s]+\.md)", r"\1../docs/", markdown)
 
 
 def _outputs(result: Any) -> list[dict[str, Any]]:
