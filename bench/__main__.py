@@ -5,7 +5,7 @@ import json
 import re
 
 from . import report
-from .measure import machine, measure, takes_part
+from .measure import machine, measure, positive, rivals_by_name, takes_part, threads_here, whole
 from .rivals import RIVALS
 from .workloads import TOY, chosen
 
@@ -15,11 +15,15 @@ def arguments():
     parser.add_argument(
         "rows", nargs="*", help="which: train, predict, single; a net as 8-32-32-1; batch=32; all if left out"
     )
-    parser.add_argument("--rivals", default=",".join(RIVALS), help="names by commas (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="CPUs to pin to and threads to allow (default: 1)")
-    parser.add_argument("--rounds", type=int, default=2 if TOY else 21, help="rounds per row (default: %(default)s)")
     parser.add_argument(
-        "--seconds", type=float, default=0.002 if TOY else 0.1, help="length of a round (default: %(default)s)"
+        "--rivals", type=rivals_by_name, default=",".join(RIVALS), help="names by commas (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=threads_here, default=1, help="CPUs to pin to and threads to allow (default: %(default)s)"
+    )
+    parser.add_argument("--rounds", type=whole, default=2 if TOY else 21, help="rounds per row (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=positive, default=0.002 if TOY else 0.1, help="length of a round (default: %(default)s)"
     )
     parser.add_argument(
         "--save", metavar="NAME", help="keep the record as bench/results/NAME.json; rows there are replaced"
@@ -65,9 +69,7 @@ def main():
         print(report.write())
         return
     rows, versions = [], {}
-    names = options.rivals.split(",")
-    if unknown := [name for name in names if name not in RIVALS]:
-        raise SystemExit(f"--rivals: {', '.join(unknown)} is none of {', '.join(RIVALS)}")
+    names = options.rivals
     for workload in chosen(options.rows):
         if not any(takes_part(name, workload) for name in names):
             print(f"{workload.key}: not a thing that {', '.join(names)} can do")

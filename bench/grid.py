@@ -24,6 +24,7 @@ from time import perf_counter
 
 import numpy as np
 
+from .measure import machine, positive, wholes
 from .workloads import TOY
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -229,10 +230,10 @@ def section(name, record):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m bench.grid", description=__doc__.splitlines()[0])
-    parser.add_argument("--widths", default=",".join(map(str, [4, 13, 64] if TOY else WIDTHS)))
-    parser.add_argument("--batches", default=",".join(map(str, [1, 8] if TOY else BATCHES)))
+    parser.add_argument("--widths", type=wholes, default=[4, 13, 64] if TOY else WIDTHS, help="by commas")
+    parser.add_argument("--batches", type=wholes, default=[1, 8] if TOY else BATCHES, help="by commas")
     parser.add_argument(
-        "--seconds", type=float, default=0.002 if TOY else 0.1, help="about how long each time is taken for"
+        "--seconds", type=positive, default=0.002 if TOY else 0.1, help="about how long each time is taken for"
     )
     parser.add_argument("--save", metavar="NAME")
     options = parser.parse_args()
@@ -242,13 +243,11 @@ def main():
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
 
-    from .measure import machine
-
     about = machine()
     record = {"kind": "grid", "machine": about, "peak": peak(about["isa"]), "cells": []}
     print(f"peak {record['peak'] / 1e9:.0f} GFLOP/s" if record["peak"] else "no compiler: no peak")
-    for width in map(int, options.widths.split(",")):
-        for batch in map(int, options.batches.split(",")):
+    for width in options.widths:
+        for batch in options.batches:
             c = cell(width, batch, options.seconds)
             record["cells"].append(c)
             share = [c[f"{part} flops"] / c[part] / (record["peak"] or np.nan) for part in ("forward", "step")]

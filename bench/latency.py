@@ -22,6 +22,8 @@ import numpy as np
 
 import nncore as nn
 
+from .measure import usable_cpus, whole
+
 NETS = [
     ([8, 16, 1], "tanh"),
     ([17, 64, 64, 6], "tanh"),
@@ -186,8 +188,8 @@ def two_threads(sizes, seconds):
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m bench.latency", description="One sample at a time.")
-    parser.add_argument("--rounds", type=int, default=31)
-    parser.add_argument("--calls", type=int, default=1_000_000, help="of the tail (default: %(default)s)")
+    parser.add_argument("--rounds", type=whole, default=31, help="of each way to call (default: %(default)s)")
+    parser.add_argument("--calls", type=whole, default=1_000_000, help="of the tail (default: %(default)s)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         loops = compiled(folder)
@@ -202,15 +204,15 @@ def main():
             )
     for sizes, hidden, storage, calls in (
         ([17, 64, 64, 6], "tanh", "float32", options.calls),
-        ([256, 384, 384, 128], "relu", "bfloat16", options.calls // 10),
-        ([256, 384, 384, 128], "relu", "int8", options.calls // 10),
+        ([256, 384, 384, 128], "relu", "bfloat16", max(1, options.calls // 10)),
+        ([256, 384, 384, 128], "relu", "int8", max(1, options.calls // 10)),
     ):
         (median, p99, p999), (nothing, _, nothing999) = tail(sizes, hidden, storage, calls)
         print(
             f"tail of {'-'.join(map(str, sizes))} {storage} over {calls:,} calls: median {median:,.0f}, p99 {p99:,.0f}, "
             f"p99.9 {p999:,.0f} ns ({p999 / median:.2f} times); an empty call: {nothing:.0f}, {nothing999:.0f} ns"
         )
-    if len(os.sched_getaffinity(0)) > 1:
+    if len(usable_cpus()) > 1:
         ours = two_threads([784, 256, 10], 0.3)
         machine = f"; in C: {two_threads_in_c([784, 256, 10], loops, 20_000):.2f}" if loops else ""
         print(f"two threads on one Predictor of 784-256-10: {ours:.2f} times the calls of one{machine}")

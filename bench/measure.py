@@ -1,7 +1,9 @@
 """Rounds: every rival in its own pinned process, measured in turn, many short times, so that what disturbs the machine
 disturbs all of them alike."""
 
+import argparse
 import json
+import math
 import os
 import platform
 import re
@@ -17,6 +19,62 @@ from .workloads import TOY
 
 ROOT = Path(__file__).resolve().parents[1]
 THREAD_SETTINGS = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NNCORE_NUM_THREADS"]
+
+
+# ---- arguments of the command lines: types for argparse
+
+
+def whole(text):
+    """A whole number of 1 or more."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, got {text!r}")
+    return value
+
+
+def wholes(text):
+    """Whole numbers of 1 or more, by commas."""
+    return [whole(part.strip()) for part in text.split(",")]
+
+
+def positive(text):
+    """A finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, got {text!r}")
+    return value
+
+
+def threads_here(text):
+    """A whole number of threads, each of which can have a CPU of its own."""
+    count, cpus = whole(text), len(usable_cpus())
+    if count > cpus:
+        raise argparse.ArgumentTypeError(f"must be at most {cpus}, the CPUs that this process may use, got {count}")
+    return count
+
+
+def rivals_by_name(text):
+    """Names of rivals, by commas."""
+    names = list(dict.fromkeys(part.strip() for part in text.split(",")))
+    if unknown := [repr(name) for name in names if name not in rivals.RIVALS]:
+        raise argparse.ArgumentTypeError(
+            f"invalid choice: {', '.join(unknown)} (choose from {', '.join(rivals.RIVALS)})"
+        )
+    return names
+
+
+def usable_cpus():
+    """The CPUs that this process may use, by number."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+
+
+# ---- measuring
 
 
 class Rival:
@@ -54,7 +112,7 @@ class Rival:
         return None
 
     def round(self):
-        answer = self.ask(do="round")
+        answer = None if self.why_not else self.ask(do="round")
         if answer:
             self.times.append(answer["seconds"])
 
@@ -74,7 +132,7 @@ def takes_part(name, workload):
 
 def measure(workload, names, threads, rounds, seconds, say=print):
     """One row: {rival: {"median": s, "q1": s, "q3": s, "least": s, "rounds": n}} and what could not take part."""
-    cpus = sorted(os.sched_getaffinity(0))[-threads:] if hasattr(os, "sched_getaffinity") else list(range(threads))
+    cpus = usable_cpus()[-threads:]
     crew, absent, versions = [], {}, {}
     for name in names:
         if not takes_part(name, workload):
@@ -82,13 +140,15 @@ def measure(workload, names, threads, rounds, seconds, say=print):
         rival = Rival(name, workload, threads, cpus, seconds)
         if rival.why_not:
             absent[name] = rival.why_not
-            say(f"  {name} does not take part: {rival.why_not}")
             rival.close()
         else:
             versions.update(rival.about["versions"])
             crew.append(rival)
+    reasons = [f"  {name} does not take part: {why}" for name, why in absent.items()]
     if not crew:
-        raise SystemExit(f"{workload.key}: of {', '.join(names)} none can take part; is nncore installed here?")
+        raise SystemExit("\n".join([f"{workload.key}: nothing to measure", *reasons]))
+    for reason in reasons:
+        say(reason)
     try:
         for turn in range(rounds):
             for rival in crew[turn % len(crew) :] + crew[: turn % len(crew)]:
@@ -105,6 +165,7 @@ def measure(workload, names, threads, rounds, seconds, say=print):
             results[rival.name] = {"median": median, "q1": q1, "q3": q3, "least": min(rival.times), "rounds": rounds}
         else:
             absent[rival.name] = rival.why_not
+            say(f"  {rival.name} dropped out: {rival.why_not}")
     row = {
         "key": workload.key,
         "table": workload.table,

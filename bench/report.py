@@ -118,7 +118,9 @@ def write():
         "suddenly slow. A finding there is a time that is longer than numpy's, or more than a tenth longer than that of a "
         "net that is no narrower with a batch that is no smaller. All findings are listed.",
         "",
-        "`python -m bench` repeats all of it on your machine, `python -m bench train 8-32-32-1 batch=32` one row.",
+        "On your machine `python -m bench` measures the tables of one thread, with `--threads 2` those of two, and "
+        "`python -m bench.grid` the grid; `python -m bench train 8-32-32-1 batch=32` measures one row. Each takes "
+        "`--save NAME`, another name for each, to keep the record; `python -m bench --report` then writes this page.",
         "",
     ]
     found = {path.stem: json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))}

@@ -1,7 +1,8 @@
 """One rival at one workload, in a process of its own: told what to do by lines of JSON, answers with lines of JSON.
 
-{"do": "prepare", ...}   -> {"versions": ..., "unit": steps or calls in one repetition, "repeat": repetitions in a
-round} {"do": "round"}          -> {"seconds": of one step or call}
+{"do": "prepare", ...}   -> {"versions": ..., "unit": steps or calls in one repetition,
+                             "repeat": repetitions in a round}
+{"do": "round"}          -> {"seconds": of one step or call}
 """
 
 import json

@@ -99,7 +99,7 @@ class Problem(NamedTuple):
 
 
 def problem(workload):
-    """First weights as he draws them (a little bias, so that a forgotten one shows), and noisy targets that no net
+    """First weights as `he` or `glorot` draws them (a little bias, so that a forgotten one shows), and noisy targets that no net
     fits."""
     rng = np.random.RandomState(0)
     weights = []

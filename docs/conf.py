@@ -48,8 +48,9 @@ def _formula(text: str) -> str:
 
 
 def write_lists(app: object) -> None:
-    """The tables of activations, losses and optimizers, from the core's own rows."""
+    """The tables of activations, losses and optimizers, from the core's own rows, and that of initialisers."""
     from nncore import _kernels
+    from nncore.initializers import INITIALIZERS
 
     folder = Path(__file__).parent / "_generated"
     folder.mkdir(exist_ok=True)
@@ -67,10 +68,12 @@ def write_lists(app: object) -> None:
          ", ".join(f"{key}={value:g}" for key, value in row.defaults.items())]
         for row in _kernels.optimizers().values()
     ]  # fmt: skip
+    initializers = [[_formula(name), _formula(row.formula), row.source] for name, row in INITIALIZERS.items()]
     tables = {
         "activations": _table(["name", "value", "derivative", "weights start as", "parameter"], activations),
         "losses": _table(["name", "of one sample or output", "gradient", "goes with output", "over samples"], losses),
         "optimizers": _table(["settings", "rule", "source", "defaults"], optimizers),
+        "initializers": _table(["name", "limit", "source"], initializers),
     }
     for name, text in tables.items():
         path = folder / f"{name}.md"

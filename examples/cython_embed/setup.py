@@ -1,4 +1,7 @@
-"""Builds against the installed nncore: python setup.py build_ext --inplace, then python -c "import ranker"."""
+"""Builds against the installed nncore: python setup.py build_ext --inplace, then python -c "import ranker".
+
+Needs a C compiler, Cython and setuptools: pip install cython setuptools.
+"""
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup

@@ -27,7 +27,9 @@ class History:
     epochs : int
         How many epochs were finished.
     stopped : str
-        Why the last fit ended early: "" if it did not, otherwise as the trainer says ("stop_loss", "interrupted", ...).
+        Why the last `fit` ended: "" after all its epochs, "stop_loss" or "patience" as the arguments of these names asked,
+        "interrupted" by Ctrl-C, "diverged" where the loss or a weight would have become nan or inf. The last two raised an
+        exception, and a Trainer's `history` has the epochs finished before it.
 
     Examples
     --------
@@ -101,14 +103,14 @@ class History:
         columns: dict[str, list[float]] = self.__dict__.get("_columns", {})
         if name in columns:
             return columns[name]
-        raise AttributeError(f"History has no column {name!r}: it has {', '.join(columns)}")
+        raise AttributeError(f"History has no column {name!r}: it has {', '.join(columns)}{_hint(name, columns)}")
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._columns]
 
     def __getitem__(self, name: str) -> list[float]:
         if name not in self._columns:
-            raise KeyError(f"no column {name!r}: there are {', '.join(self._columns)}")
+            raise KeyError(f"no column {name!r}: there are {', '.join(self._columns)}{_hint(name, self._columns)}")
         return self._columns[name]
 
     def __len__(self) -> int:
@@ -130,3 +132,12 @@ class History:
         if self.stopped:
             parts.append(f"stopped: {self.stopped}")
         return f"History({', '.join(parts)})"
+
+
+def _hint(name: str, columns: dict[str, list[float]]) -> str:
+    # for those who look for a metric: they are taken of validation data alone
+    metric = name.removeprefix("val_")
+    if metric not in ("accuracy", "r2"):
+        return ""
+    advice = "" if f"val_{metric}" in columns else f": give validation_data= for val_{metric}"
+    return f"; training {metric} is not recorded{advice}"

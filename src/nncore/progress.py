@@ -20,8 +20,8 @@ def wanted(progress: bool | str) -> bool:
     Parameters
     ----------
     progress : {"auto", True, False}
-        "auto" shows one where standard error is a terminal, and not in logs, pipes and tests. Where there is no standard
-        error, as in programs without a console, nothing is shown.
+        "auto" shows one where standard error is a terminal or a notebook's, and not in logs, pipes and tests. Where there is
+        no standard error, as in programs without a console, nothing is shown.
 
     Examples
     --------
@@ -30,10 +30,15 @@ def wanted(progress: bool | str) -> bool:
     """
     stream = sys.stderr  # None in programs without a console
     if isinstance(progress, str) and progress == "auto":
-        return stream is not None and hasattr(stream, "isatty") and stream.isatty()
+        return (hasattr(stream, "isatty") and stream.isatty()) or _in_notebook(stream)
     if isinstance(progress, bool):
         return progress and stream is not None
     raise ValueError(f"progress must be 'auto', True or False, got {checks.short(progress)}")
+
+
+def _in_notebook(stream: Any) -> bool:
+    # whether ipykernel, Jupyter's process for Python, has put this stream in place of standard error
+    return isinstance(stream, getattr(sys.modules.get("ipykernel.iostream"), "OutStream", ()))
 
 
 class Progress:
@@ -66,7 +71,8 @@ class Progress:
                 desc=title,
                 unit="epoch",
                 dynamic_ncols=True,
-                bar_format="{l_bar}{bar}| {n:.1f}/{total_fmt} [{elapsed}<{remaining}{postfix}]",
+                postfix=[0, ""],  # the finished epochs, and the numbers beside the bar
+                bar_format="{l_bar}{bar}| {postfix[0]}/{total_fmt} [{elapsed}<{remaining}{postfix[1]}]",
             )
 
     @property
@@ -85,8 +91,8 @@ class Progress:
     def advance(self, **numbers: float | None) -> None:
         """One epoch is done; `numbers` (loss, val_loss, ...) stand beside the bar, those that are None do not."""
         if self._bar is not None:
-            shown = ", ".join(f"{name}={value:.4g}" for name, value in numbers.items() if value is not None)
-            self._bar.set_postfix_str(shown, refresh=False)
+            shown = "".join(f", {name}={value:.4g}" for name, value in numbers.items() if value is not None)
+            self._bar.postfix = [self._bar.n + 1, shown]
             self._bar.update(1)
 
     def close(self) -> None:

@@ -48,10 +48,19 @@ struct nncore_plan {                  /* read only */
 static inline void nncore_run(const nncore_plan *plan, const void *x, void *out) { plan->run(plan, x, out, NULL); }
 
 #ifdef Py_PYTHON_H
-/* The plan of a Predictor (a borrowed address), or NULL with an exception set. Once, not per call. */
+/* The plan of a Predictor (a borrowed address), or NULL with an exception set: a TypeError if it is none. Once, not per
+ * call. */
 static inline const nncore_plan *nncore_plan_of(PyObject *predictor) {
     PyObject *capsule = PyObject_GetAttrString(predictor, "capsule");
-    if (capsule == NULL) return NULL;
+    if (capsule == NULL ? PyErr_ExceptionMatches(PyExc_AttributeError) : !PyCapsule_IsValid(capsule, NNCORE_CAPSULE)) {
+        PyErr_Clear();
+        Py_XDECREF(capsule);
+        PyObject *name = PyObject_GetAttrString((PyObject *)Py_TYPE(predictor), "__name__");
+        if (name != NULL) PyErr_Format(PyExc_TypeError, "a Predictor (net.freeze()) is needed, got %S", name);
+        Py_XDECREF(name);
+        return NULL;
+    }
+    if (capsule == NULL) return NULL; /* an empty Predictor */
     const nncore_plan *plan = (const nncore_plan *)PyCapsule_GetPointer(capsule, NNCORE_CAPSULE);
     Py_DECREF(capsule);
     if (plan != NULL && plan->abi != NNCORE_ABI) {
