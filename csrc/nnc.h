@@ -8,7 +8,8 @@
  * Kernels cannot fail, allocate, lock or print. Buffers are `void *` to arrays of the table's type. Shapes are rows x cols
  * with a row stride in elements (`_row`). "Padded" buffers have a row stride that is a multiple of 64 bytes and may be read and
  * written, beyond cols, up to the next multiple of 64 bytes; what stands there is garbage and never reaches a result. Every
- * buffer that is only read may be read up to NNC_SLACK bytes beyond its end.
+ * buffer that is only read may be read up to NNC_SLACK bytes beyond its end, but for the samples of products (a of matmul, matvec
+ * and copy, x of the others), which may be a caller's own array: of those not a byte more than there is.
  */
 #ifndef NNC_H
 #define NNC_H
@@ -56,8 +57,10 @@ typedef struct {
 typedef struct {
     const char *name, *display, *formula, *source;               /* display: its class in Python */
     const char *hyperparameters; /* "learning_rate=0.01 momentum=0 nesterov=0": names and defaults, in the order of hyper[] */
-    int (*slots)(const double *hyper);                                    /* vectors of state it needs, 0..NNC_SLOTS */
+    int (*slots)(const double *hyper);                                    /* vectors of state it needs, 0..2 */
     void (*prepare)(const double *hyper, double *carry, double *coef);    /* once a step; carry starts as all ones */
+    void (*rescale)(const double *before, const double *now, double *scale); /* [2]: what slots are to be multiplied by when hyper
+                                                                                changes */
 } nnc_optimizer_info;
 
 extern const nnc_activation_info nnc_activation_table[NNC_ACTIVATIONS];
@@ -107,6 +110,8 @@ typedef struct nnc_kernels {
      * keeps its value and *trouble is set to 1. */
     void (*update[NNC_OPTIMIZERS])(long rows, long cols, const void *g, long g_row, void *p, void *s0, void *s1, long p_row,
                                    const double *coef, int decay, int *trouble);
+    /* x (n): subnormal numbers become 0. */
+    void (*flush)(long n, void *x);
     /* y = x * mask / (1 - rate), mask 0 with probability rate, decided by (key, row0 + i, j) alone. x may be y. */
     void (*dropout)(long rows, long cols, const void *x, long x_row, void *y, long y_row, double rate, uint64_t key, long row0);
 
@@ -129,8 +134,8 @@ typedef struct nnc_kernels {
  * rows cuts a deep contraction, and only one chain can be cut. n == 1 goes to matvec. */
 static inline int nnc_chains(long k, long n) { return n > 64 || (n > 32 && n * k > 4096) ? 1 : n > 16 ? 2 : 4; }
 
-/* The table for a product with so many columns and what follows on it: lanes that are thrown away cost as much as the others where
- * a CPU takes its widest vectors in two halves (Zen 4). The same bits. */
+/* The table for a product with so many columns and what follows on it: lanes that are thrown away cost as much as the others
+ * where a CPU takes its widest vectors in two halves (Zen 4), and elsewhere narrow vectors are no slower. The same bits. */
 static inline const nnc_kernels *nnc_kernels_for(const nnc_kernels *k, long columns) {
     return k->narrower != NULL && columns > 1 && columns <= k->lanes / 2 ? *k->narrower : k;
 }

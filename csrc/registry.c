@@ -13,5 +13,6 @@ const nnc_activation_info nnc_activation_table[NNC_ACTIVATIONS] = {NNC_ACTIVATIO
 const nnc_loss_info nnc_loss_table[NNC_LOSSES] = {NNC_LOSS_LIST(LOSS, LOSS)};
 
 #define OPTIMIZER(name, display, formula, source, hyperparameters)                                                     \
-    [NNC_##name] = {#name, display, formula, source, hyperparameters, nnc_##name##_slots, nnc_##name##_prepare},
+    [NNC_##name] = {#name, display, formula, source, hyperparameters, nnc_##name##_slots, nnc_##name##_prepare,        \
+                    nnc_##name##_rescale},
 const nnc_optimizer_info nnc_optimizer_table[NNC_OPTIMIZERS] = {NNC_OPTIMIZER_LIST(OPTIMIZER)};

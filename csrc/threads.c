@@ -6,12 +6,16 @@
  *    threads it sleeps at once.
  * b) One call has the pool; a second one that comes meanwhile runs alone on its own thread. Results do not depend on it.
  * c) After fork() the child has no workers: the pool is declared empty and makes new ones when wanted.
+ * d) A worker computes in the caller's floating-point mode (rounding, subnormal numbers as zero), which is of a thread: the bits
+ *    must not hang by who computes them.
  */
 #if defined(__linux__)
 #define _GNU_SOURCE /* sched_getaffinity */
 #endif
 #include "nnc.h"
 #include <stdatomic.h>
+
+_Static_assert(NNC_MOST_THREADS < 256, "pool.call keeps the size of a team in 8 bits");
 
 static atomic_int most_threads; /* 0: as many as there are CPUs */
 void nnc_set_threads(int most) { atomic_store(&most_threads, most); }
@@ -43,7 +47,9 @@ int nnc_cpu_count(void) { return 1; }
 #include <sched.h>
 #endif
 
-enum { SPINS = 4000, STACK = 1 << 20 }; /* looks (some 10 us) at a gate before sleeping there; a worker's stack, at least */
+enum { SPINS = 4000, STACK = 1 << 20 }; /* looks (some 100 us) at a gate before sleeping there; a worker's stack, at least */
+
+typedef unsigned long long fp_mode; /* the control register of a thread's floating-point arithmetic */
 
 /* A point where some wait until another opens it: a phase that changes when it opens, and a bed for the patient. */
 typedef struct {
@@ -67,8 +73,31 @@ static struct {
     gate finish;                     /* the last worker of a team to finish opens it */
     nnc_work work;
     void *context;
+    fp_mode mode;                    /* the caller's */
     nnc_team team;
 } pool = {.busy = ATOMIC_FLAG_INIT, .call = GATE_INIT, .finish = GATE_INIT, .team = {.barrier = GATE_INIT}};
+
+static fp_mode get_mode(void) {
+#if NNC_X86
+    return __builtin_ia32_stmxcsr() & ~63u; /* without the flags of what has happened */
+#elif NNC_ARM64
+    fp_mode mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    return mode;
+#else
+    return 0;
+#endif
+}
+
+static void set_mode(fp_mode mode) {
+#if NNC_X86
+    __builtin_ia32_ldmxcsr((unsigned)mode);
+#elif NNC_ARM64
+    __asm__ volatile("msr fpcr, %0" : : "r"(mode));
+#else
+    (void)mode;
+#endif
+}
 
 static void pause_cpu(void) {
 #if NNC_X86
@@ -126,6 +155,7 @@ static void *worker(void *argument) {
         const int size = (int)(call & 255);
         if (index >= size) continue; /* not in this team, so the pool may already be on its way to the next call */
         const unsigned long long finish = atomic_load(&pool.finish.phase);
+        set_mode(pool.mode);
         pool.work(pool.context, index, &pool.team);
         gate_arrive(&pool.finish, size - 1, finish);
     }
@@ -173,6 +203,7 @@ void nnc_parallel(int want, nnc_work work, void *context) {
     pool.team.spins = nnc_cpu_count() >= size ? SPINS : 0;
     pool.work = work;
     pool.context = context;
+    pool.mode = get_mode();
     if (size > 1) {
         const unsigned long long finish = atomic_load(&pool.finish.phase);
         gate_open(&pool.call, ((atomic_load(&pool.call.phase) >> 8) + 1) << 8 | (unsigned)size);

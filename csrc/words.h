@@ -158,6 +158,7 @@ INLINE vec FN(fold_all)(vec *s) {
     ALL_TURNS(SUM, t);
     return t;
 }
+INLINE real FN(fold)(vec *s) { return FN(fold_all)(s)[0]; } /* the same, as a number */
 
 /* The largest lane, in every lane; of +0 and -0 either. */
 INLINE vec FN(largest)(vec t) {
@@ -165,5 +166,3 @@ INLINE vec FN(largest)(vec t) {
     return t;
 }
 
-/* The same, as a number. */
-INLINE real FN(fold)(vec *s) { return FN(fold_all)(s)[0]; }

@@ -68,7 +68,12 @@ def test_stratify_keeps_the_shares():
 def test_the_seed_decides():
     y = np.arange(100)
     assert split(y, y, seed=1)[0].tolist() == split(y, y, seed=1)[0].tolist() != split(y, y, seed=2)[0].tolist()
-    assert split(np.arange(10), np.arange(10), 0.3, seed=0)[1].tolist() == [3, 2, 1]
+    X = np.random.default_rng(0).random(
+        100
+    )  # drawn from the same seed, which must not choose among them by what they are
+    low, high = split(X, X, seed=0)[:2]
+    assert low.min() < high.max() and high.min() < low.max()
+    assert split(np.arange(10), np.arange(10), 0.3, seed=0)[1].tolist() == [7, 4, 5]
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,19 @@ def saved(tmp_path):
     return path
 
 
+def test_a_file_longer_than_it_says_is_not_read(saved):
+    os.truncate(saved, 1 << 36)  # of which the disk holds next to nothing, and no memory all
+    with pytest.raises(nn.FormatError, match="bytes"):
+        nn.load(saved)
+
+
+@pytest.mark.parametrize("length", [1, 200, 238])
+def test_names_as_long_as_systems_have_them(length, tmp_path):
+    path = tmp_path / ("m" * length + ".safetensors")
+    network().save(path)
+    assert nn.load(path).sizes == [3, 4, 5, 2] and len(os.listdir(tmp_path)) == 1
+
+
 def parts(data):
     """Header as a dict, and the tensors' bytes, of a safetensors file."""
     (length,) = struct.unpack("<Q", data[:8])

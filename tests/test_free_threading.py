@@ -197,9 +197,12 @@ def test_a_step_from_inside_an_epoch_is_refused(uniform):
         assert trainer.state()["engine"][1] == trainer.steps  # between two stretches, in the thread that trains
         trainer.learning_rate = 1e-3 * (1 + done)
 
-    engine.take()
+    engine.turn.take(tick)
     engine.epoch(X, y, 20, True, lambda: trainer.optimizer, tick)
-    engine.give()
+    engine.turn.give(X)  # of another call: nothing
+    with pytest.raises(RuntimeError, match="at work in another call"):
+        trainer.step(X[:20], y[:20])
+    engine.turn.give(tick)
     assert trainer.steps == 7 and trainer.learning_rate == 2e-3 and isinstance(trainer.optimizer, nn.Adam)
     trainer.optimizer = nn.SGD(0.1)
     assert trainer.step(X[:20], y[:20]) > 0

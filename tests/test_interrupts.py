@@ -121,6 +121,104 @@ def test_an_error_in_the_progress_bar_comes_through(monkeypatch):
     assert np.isfinite(net.parameters).all() and net.predict(X).shape == (256, 3)
 
 
+def broken_off(call, nth, error):
+    """Runs `call` and raises `error` as the nth line of trainer.py is about to be run, as a handler of signals may; whether
+    there were so many. Nothing can strike at `try`, or in a `finally` before the call that gives back:
+    signals wait for a call to end."""
+    import linecache
+
+    count = 0
+
+    def trace(frame, event, argument):
+        nonlocal count
+        name = frame.f_code.co_filename
+        if not name.endswith("trainer.py"):
+            return None
+        line = linecache.getline(name, frame.f_lineno)
+        if event == "line" and not any(words in line for words in ("try:", ".give(", "old is self._engine")):
+            count += 1
+            if count == nth:
+                sys.settrace(None)
+                raise error
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    except type(error) as caught:
+        assert caught is error
+    finally:
+        sys.settrace(before)
+    return count >= nth
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), TimeoutError("as a limit of time raises it")])
+@pytest.mark.parametrize("what", ["fit", "fit of larger batches", "restore", "step of more threads"])
+def test_a_trainer_that_was_broken_off_anywhere_goes_on(what, error):
+    def prepare():
+        trainer = nn.Trainer(nn.Network([20, 3], seed=1), batch_size=100)
+        trainer.step(X[:4], Y[:4])
+        state = trainer.state()
+        if what == "step of more threads":
+            trainer.threads = 2
+        calls = {
+            "fit": lambda: trainer.fit(X[:4], Y[:4], epochs=2, validation_data=(X, Y)),
+            "fit of larger batches": lambda: trainer.fit(X, Y, epochs=1),
+            "restore": lambda: trainer.restore(state),
+            "step of more threads": lambda: trainer.step(X[:4], Y[:4]),
+        }
+        return trainer, calls[what]
+
+    nth, struck = 0, True
+    while struck:
+        nth += 1
+        trainer, call = prepare()
+        struck = broken_off(call, nth, error)
+        trainer.step(X[:4], Y[:4])
+        trainer.restore(trainer.state())
+        trainer.fit(X, Y, epochs=1)
+        history = trainer.history
+        assert {len(column) for column in history._columns.values()} <= {0, history.epochs}
+    assert nth > 5
+
+
+def test_an_error_in_the_middle_keeps_the_history(monkeypatch):
+    from nncore import progress
+
+    def advance(self, **numbers):
+        if net.history.epochs == 3:
+            raise ValueError("closed")
+
+    monkeypatch.setattr(progress.Progress, "advance", advance)
+    net = nn.Network([20, 3], seed=1)
+    with pytest.raises(ValueError, match="closed"):
+        net.fit(X, Y, epochs=9)
+    assert net.history.epochs == 3 and net.history.stopped == "interrupted"
+    with pytest.raises(ValueError, match="X has shape"):
+        net.fit(X[:, :3], Y)
+    assert net.history.epochs == 3
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs timers")
+def test_ctrl_c_does_not_wait_for_a_long_prediction():
+    net = nn.Network([256, 1024, 1024, 4], seed=0)
+    x, out = np.ones((20000, 256), np.float32), np.full((20000, 4), np.nan, np.float32)
+
+    def handler(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+        with pytest.raises(KeyboardInterrupt):
+            net.predict(x, out)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert np.isnan(out[-1]).all()  # the rest was not worth computing
+
+
 # ---- divergence ------------------------------------------------------------------------------------------------------
 
 
@@ -204,7 +302,7 @@ def test_a_weight_that_would_be_infinite_stops_at_that_step(warm, threads):
     again = nn.Trainer(net.copy(), "sse", nn.SGD(0.1))
     x[bad] = 0, 1e38  # its weight is 0, so the loss is harmless; its gradient is beyond float32
     with pytest.raises(
-        FloatingPointError, match=f"diverged at step {before + bad + 1}: a weight would have become nan or inf"
+        FloatingPointError, match=f"diverged at step {before + bad + 1}: a weight, or the optimizer's moment"
     ):
         trainer.fit(x, y, epochs=1, shuffle=False)
     assert trainer.steps == before + bad and trainer.history.stopped == "diverged"

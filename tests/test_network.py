@@ -400,6 +400,7 @@ def test_evaluate():
     )
     line = nn.Network([1, 1], init=2.0, seed=0)
     assert line.evaluate([0, 1, 2, 3], [0, 2, 4, 6]) == {"loss": 0, "r2": 1}
+    assert np.isnan(line.evaluate([0, 1, 2], [0.1, 0.1, 0.1])["r2"])  # whose mean is not 0.1
     assert line.evaluate([0, 1], [1, 3])["loss"] == 1 and line.evaluate([0, 1], [1, 3], loss="sse")["loss"] == 2
     assert set(nn.Network([2, 1], output="sigmoid").evaluate(X, [0, 1, 1, 0])) == {"loss", "accuracy"}
 

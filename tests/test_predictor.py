@@ -321,6 +321,32 @@ def test_it_says_how_many_layers_are_stored_small():
     assert repr(NET.freeze()) == "Predictor(4-8-2, float32)" and NET.freeze().report.small_layers == 0
 
 
+def test_a_plan_of_wrong_pieces_is_refused():
+    one = np.zeros(1, np.float32)
+    for layers, scales, words in (
+        ([(2**32, 2**32, 0, 0.0, False, 0.0)], None, "larger than the vector"),
+        ([(33, 3000, 0, 0.0, False, 0.0)], [one], r"scales\[0\] has 1 numbers for 3000 outputs"),
+    ):
+        weights = np.zeros(33 * 3000 if scales else 0, np.float32)
+        with pytest.raises(ValueError, match=words):
+            nn.Predictor(layers, weights, "int8" if scales else None, scales)
+    with pytest.raises(ValueError, match="unknown storage 'int16'"):
+        nn.Predictor([(1, 1, 0, 0.0, False, 0.0)], one, "int16")
+    steep = nn.Network([2, nn.Dense(3, "leaky_relu", alpha=1e300), 1], dtype="float64", seed=0)
+    with pytest.raises(ValueError, match="too large for float32"):
+        steep.freeze("float32")
+
+
+def test_the_callers_floating_point_errors_are_not_its_concern():
+    with np.errstate(all="raise"):
+        for dtype in ("float32", "float64"):
+            net = nn.Network([4, 64, 2], dtype=dtype, seed=0)
+            net.layers[0].weight = np.full((4, 64), 1e-300)
+            for predict in (net.predict, net.freeze(), net.freeze("float32"), net.freeze("bfloat16")):
+                assert np.isfinite(predict([1e-300] * 4)).all()
+            net.freeze("float32", sample=[[1e30] * 4])
+
+
 def test_weights_that_float32_cannot_hold_are_refused():
     net = nn.Network([3, 40, 2], seed=0, dtype="float64")
     net.layers[0].weight = 1e300

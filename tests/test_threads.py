@@ -70,6 +70,7 @@ def test_a_forked_child_predicts_and_trains(children):
 
 
 def step_in_child(pipe, trainer):
+    trainer.optimizer = nn.SGD(0.1)
     pipe.send(trainer.step(X[:5], Y[:5]))
 
 
@@ -78,7 +79,7 @@ def test_a_child_may_train_with_what_was_at_work_when_it_was_forked():
     trainer.step(X[:5], Y[:5])
     context = multiprocessing.get_context("fork")
     mine, theirs = context.Pipe(False)
-    trainer._engine.take()  # as another thread does, which the child has not
+    trainer._engine.turn.take(mine)  # as another thread does, which the child has not
     process = context.Process(target=step_in_child, args=(theirs, trainer))
     process.start()
     theirs.close()
@@ -86,7 +87,7 @@ def test_a_child_may_train_with_what_was_at_work_when_it_was_forked():
     assert process.exitcode == 0 and mine.recv() > 0
     with pytest.raises(RuntimeError, match="at work"):
         trainer.step(X[:5], Y[:5])
-    trainer._engine.give()
+    trainer._engine.turn.give(mine)
     trainer.step(X[:5], Y[:5])
 
 

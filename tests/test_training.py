@@ -162,7 +162,9 @@ def test_a_trainer_shows_what_it_is():
     assert repr(trainer) == f"Trainer({trainer.net!r}, mse, {trainer.optimizer!r}, batch_size=None, 0 steps)"
 
 
-@pytest.mark.parametrize("wrong", ["another network", "another optimizer", None, {}, 3])
+@pytest.mark.parametrize(
+    "wrong", ["another network", "another shape", "another type", "another optimizer", "junk", None, {}, 3]
+)
 def test_a_state_that_does_not_fit_is_refused_and_nothing_changes(wrong, uniform):
     X, y = uniform((40, 3), 1), uniform((40, 2), 2)
     trainer, other = nn.Trainer(small()), nn.Trainer(nn.Network([3, 7, 2], seed=0))
@@ -171,6 +173,16 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_changes(wrong, uniform
     state = copy.deepcopy(trainer.state())
     if wrong == "another network":
         wrong = other.state()
+    if wrong == "another shape":  # of as many parameters
+        shape = nn.Trainer(nn.Network([trainer.net.parameters.size - 1, 1], seed=0))
+        shape.step(np.ones((1, shape.net.inputs)), [[1]])
+        wrong = shape.state()
+    if wrong == "another type":
+        doubles = nn.Trainer(nn.Network(trainer.net.sizes, dtype="float64", seed=0))
+        doubles.step(X, y)
+        wrong = doubles.state()
+    if wrong == "junk":
+        wrong = {**trainer.state(), "engine": (nn.Adam(), 1, [1] * 8, [object()] * 2, 1, 1)}
     if wrong == "another optimizer":
         wrong = {**trainer.state(), "engine": (nn.SGD(0.1), *trainer.state()["engine"][1:])}
     with pytest.raises((TypeError, ValueError), match="state"):
@@ -180,6 +192,44 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_changes(wrong, uniform
     again.net.parameters[:] = trainer.net.parameters
     assert again.step(X, y) == trainer.step(X, y) and trainer.steps == again.steps == 2
     assert np.array_equal(again.net.parameters, trainer.net.parameters)
+
+
+def test_a_state_holds_the_seed(uniform):
+    X, y = uniform((40, 3), 1), uniform((40, 2), 2)
+    for steps in (0, 3):
+        trainer, other = nn.Trainer(small(), seed=5), nn.Trainer(small(), seed=6)
+        for one in (trainer, other)[: 1 + (steps == 0)]:
+            for _ in range(steps):
+                one.step(X, y)
+        other.restore(trainer.state())
+        other.net.parameters = trainer.net.parameters
+        assert other.seed == 5
+        for one in (trainer, other):
+            one.fit(X, y, epochs=2, validation_data=0.2)
+        assert other.history.val_loss == trainer.history.val_loss and np.array_equal(
+            other.net.parameters, trainer.net.parameters
+        )
+
+
+@pytest.mark.parametrize("size", [10**8, 10**18])
+def test_a_copy_needs_no_more_room_than_its_original(size, uniform):
+    trainer = nn.Trainer(small(), batch_size=size)
+    trainer.fit(uniform((40, 3), 1), uniform((40, 2), 2), epochs=1)
+    again = copy.deepcopy(trainer)
+    assert again.steps == 1 and again.step(uniform((40, 3), 1), uniform((40, 2), 2)) > 0
+
+
+def test_slots_that_nothing_feeds_end_at_zero():
+    """0.9 of the smallest numbers is rounded back to them, and arithmetic on such numbers is slow."""
+    tiny = np.finfo(np.float32).tiny
+    for optimizer in (nn.Adam(), nn.SGD(0.1, momentum=0.9)):
+        for threads in (1, 2):
+            trainer = nn.Trainer(small(bias=False), optimizer=optimizer, threads=threads)
+            trainer.step(np.ones((4, 3)), np.ones((4, 2)))
+            for _ in range(2600):
+                trainer.step(np.zeros((4, 3)), np.zeros((4, 2)))
+            slots = trainer.state()["engine"][3]
+            assert all(((slot == 0) | (np.abs(slot) >= tiny)).all() for slot in slots) and (slots[0] == 0).all()
 
 
 def test_labels_that_change_under_it_are_no_addresses(uniform):
@@ -265,6 +315,18 @@ def test_patience_ends_with_the_weights_of_the_best_epoch(uniform):
             net.fit(X, y, validation_data=0.2, patience=wrong)
     with pytest.raises(ValueError, match="patience needs validation_data="):
         net.fit(X, y, patience=3)
+
+
+def test_patience_without_any_best_epoch_keeps_what_was_learnt():
+    net = nn.Network([1, 1], seed=0)
+    before = net.parameters.copy()
+    with np.errstate(all="raise"):  # which is the caller's, and not for what happens in here
+        history = net.fit([1.0, 2, 3], [1.0, 2, 3], validation_data=([[1e30]], [0.0]), patience=3, learning_rate=0.1)
+    assert (
+        history.stopped == "patience"
+        and history.val_loss == [np.inf] * 3
+        and not np.array_equal(net.parameters, before)
+    )
 
 
 @pytest.mark.parametrize("rows", [1, 2])

@@ -225,6 +225,9 @@ def test_settings_may_change_on_the_way():
     for step in range(12):
         if step % 3 == 2:
             trainer.learning_rate = optimizer.learning_rate = 0.01 / (1 + step)
+        if step == 5:  # of the moments that there are
+            trainer.optimizer = trainer.optimizer.replace(beta2=0.9)
+            optimizer.beta2 = 0.9
         rows = 1 + 7 * step % 19  # also larger than any before: the workspace grows, the state stays
         trainer.step(X[:rows], y[:rows])
         other.step(X[:rows], y[:rows], optimizer)

@@ -133,3 +133,13 @@ INLINE void FN(walk_update)(long rows, long cols, const real *g, long g_row, rea
         else UPDATE_WALK(name, 2, 1);                                                                                  \
     }
 NNC_OPTIMIZER_LIST(UPDATE)
+
+/* A slot that no gradient feeds any more shrinks until it is one of the smallest numbers, 0.9 of which are rounded back to them:
+ * there it would stay, and subnormal numbers cost a CPU up to a hundred cycles each. */
+static void FN(flush)(long n, void *x_) {
+    real *x = x_;
+    for (long i = 0; i < n; i += LANES) {
+        const vec v = FN(get)(x + i, n - i);
+        FN(put)(x + i, v_select(i_mask(v_abs(v) < v_set(REAL_MIN_NORMAL)), v_zero(), v), n - i, 1);
+    }
+}

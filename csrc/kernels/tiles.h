@@ -37,6 +37,7 @@ static const nnc_kernels FN(table) = {
     .backward = {NNC_ACTIVATION_LIST(ROW_BACKWARD, ROW_BACKWARD)},
     .loss = {NNC_LOSS_LIST(ROW_LOSS, ROW_LOSS)},
     .update = {NNC_OPTIMIZER_LIST(ROW_UPDATE)},
+    .flush = FN(flush),
     .dropout = FN(dropout),
     .accumulators = NNC_ACC,
     .row = FN(row),

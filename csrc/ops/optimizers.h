@@ -1,9 +1,9 @@
 /* optimizers.h: every optimizer: the rows, what it prepares once a step, and one step of a vector of parameters.
  *
- * To add one: a row, nnc_<name>_slots and nnc_<name>_prepare (plain C, double), and FN(<name>_step). hyper[] holds
+ * To add one: a row, nnc_<name>_slots, _prepare and _rescale (plain C, double), and FN(<name>_step). hyper[] holds
  * the hyperparameters in the row's order; carry[] lives from step to step and starts as all ones; coef[] is what the
  * steps read, and coef[0] must be the strength of weight decay: steps of weights without it, and of biases, are compiled
- * apart, with decay = 0. FN(<name>_state) says from coef how many slots are kept, so that the others are not touched. Included once
+ * apart, with decay = 0. Included once
  * without the words (rows only), once with NNC_REGISTRY (the plain C) and once per ISA and type with the words. */
 #ifndef NNC_OPS_OPTIMIZERS_H
 #define NNC_OPS_OPTIMIZERS_H
@@ -43,6 +43,11 @@ static void nnc_sgd_prepare(const double *hyper, double *carry, double *coef) {
     coef[4] = nesterov != 0 ? momentum : 1;
 }
 
+static void nnc_sgd_rescale(const double *before, const double *now, double *scale) {
+    (void)before, (void)now;
+    scale[0] = scale[1] = 1;
+}
+
 static int nnc_adam_slots(const double *hyper) {
     (void)hyper;
     return 2;
@@ -60,11 +65,17 @@ static void nnc_adam_prepare(const double *hyper, double *carry, double *coef) {
     coef[6] = hyper[3];
 }
 
+static void nnc_adam_rescale(const double *before, const double *now, double *scale) {
+    scale[0] = 1;
+    scale[1] = before[2] == now[2] ? 1 : (1 - before[2]) / (1 - now[2]); /* it is kept over 1 - beta2 */
+}
+
 static int nnc_adamw_slots(const double *hyper) { return nnc_adam_slots(hyper); }
 static void nnc_adamw_prepare(const double *hyper, double *carry, double *coef) {
     nnc_adam_prepare(hyper, carry, coef);
     coef[0] = hyper[0] * hyper[4];
 }
+static void nnc_adamw_rescale(const double *before, const double *now, double *scale) { nnc_adam_rescale(before, now, scale); }
 #endif
 
 #ifdef NNC_REAL

@@ -29,11 +29,14 @@ from ._arena cimport Arena, Plan
 from ._arena import aligned
 from ._arrays cimport apart, in_place
 from ._kernels cimport (NNC_COEFS, NNC_MEAN, NNC_SUM, WORTH_A_THREAD, WORTH_A_TRIAL, kernels, loss_info,
-                        nnc_give, nnc_mix, nnc_pace, nnc_pace_note, nnc_pace_steps, nnc_pace_threads, optimizer_slots, parallel,
-                        shuffle, team_for)
+                        nnc_give, nnc_mix, nnc_pace, nnc_pace_note, nnc_pace_steps, nnc_pace_threads, optimizer_rescale,
+                        optimizer_slots, parallel, shuffle, team_for)
 from ._team cimport Job, predict_team, train_team
 
 cnp.import_array()
+
+cdef enum:
+    PART = 1 << 28  # multiplications of a prediction between two looks at signals: some 5 ms of one core
 
 AT_WORK = "this Trainer is at work in another call; one at a time may train with it"
 
@@ -57,6 +60,42 @@ cdef int numbers_of(settings, double *hyper) except -1:
     return optimizer_slots(settings.info.index, hyper)
 
 
+cdef class Turn:
+    """One call at a time. A call is known by a token of its own: it can give back what it may not have got, for Ctrl-C strikes
+    between any two lines of Python."""
+    cdef:
+        object token              # of the call whose turn it is, or None
+        int process               # in this process: a fork has no other's threads
+        unsigned long thread      # in this thread
+
+    cpdef int take(self, object token) except -1:
+        """Others are refused (RuntimeError) until `give` of this token."""
+        cdef bint free
+        with cython.critical_section(self):
+            free = self.token is None or self.process != processes
+            if free:
+                self.token, self.process, self.thread = token, processes, PyThread_get_thread_ident()
+        if not free:
+            raise RuntimeError(AT_WORK)
+        return 0
+
+    cpdef void give(self, object token) noexcept:
+        """Ends the turn that was taken with this token, if it was."""
+        with cython.critical_section(self):
+            if self.token is token:
+                self.token = None
+
+    cdef bint taken(self) noexcept:
+        cdef bint there
+        with cython.critical_section(self):
+            there = self.token is not None and self.process == processes
+        return there
+
+    cdef bint mine(self) noexcept:
+        # whether this thread has it
+        return self.taken() and self.thread == PyThread_get_thread_ident()
+
+
 cdef class Engine(Arena):
     """What a Trainer or a Network runs on: a workspace, a loss, and for training an optimizer with its state.
 
@@ -65,12 +104,11 @@ cdef class Engine(Arena):
     """
     cdef:
         Job job
-        bint taken                # some call is training
-        int process               # in this process: a fork has no other's threads
-        unsigned long taker       # in this thread
+        readonly Turn turn        # to train: the job is then that call's
         object settings           # of the optimizer, that the stretch goes by, and
         double hyper[NNC_COEFS]   # the same as the core reads them
-        object slots
+        object slots              # arrays, and
+        int slot_count            # how many: read while another thread may put others in place
         readonly long work        # multiplications per sample of a forward pass
         nnc_pace pace             # of batches
         long paced_batch          # of so many samples
@@ -81,6 +119,7 @@ cdef class Engine(Arena):
 
     def __init__(self, layers, parameters, long rows, int threads, bint training, int wanted=0):
         super().__init__(layers, parameters, rows, threads, training)
+        self.turn = Turn()
         self.wanted = wanted
         self.job.p = &self.plan
         self.job.sink.optimizer = -1
@@ -106,26 +145,9 @@ cdef class Engine(Arena):
             for slot in self.slots:
                 slot[:] = 0
             self.forget_steps()
-            raise FloatingPointError("a weight would have become nan or inf. Each such weight keeps its value, the others took the "
-                                     "step, and the optimizer's moments start anew")
+            raise FloatingPointError("a weight, or the optimizer's moment of one, would have become nan or inf. Each such weight "
+                                     "keeps its value, the others took the step, and the moments start anew")
         return 0
-
-    cpdef int take(self) except -1:
-        """For one call that trains, whose the job then is: others are refused (RuntimeError) until `give`."""
-        cdef bint before
-        with cython.critical_section(self):
-            before, self.taken = self.taken and self.process == processes, True
-            if not before:
-                self.process = processes
-        if before:
-            raise RuntimeError(AT_WORK)
-        self.taker = PyThread_get_thread_ident()
-        return 0
-
-    cpdef void give(self) noexcept:
-        """Ends `take`."""
-        with cython.critical_section(self):
-            self.taken = False
 
     cdef int team_for(self, double work, double worth) noexcept:
         # threads for a call of `work` multiplications, where each must have `worth` of them to do
@@ -141,16 +163,22 @@ cdef class Engine(Arena):
         self.job.factor = 1.0 / p.outputs if loss_info(loss).reduction == NNC_MEAN else 1.0
 
     cdef int go_by(self, settings) except -1:
-        # of the optimizer, for the call that has taken the engine, between stretches: another kind has slots of its own
+        # of the optimizer, for the call whose turn it is, between stretches: another kind has slots of its own
         cdef:
-            int count
+            int count, i
             double hyper[NNC_COEFS]
+            double scale[2]
         if settings is self.settings:
             return 0
         count = numbers_of(settings, hyper)
-        if self.job.sink.optimizer != settings.info.index or len(self.slots) != count:
+        if self.job.sink.optimizer != settings.info.index or self.slot_count != count:
             self.slots = [aligned(self.parameters.size, self.parameters.dtype, self.parameters, 1 + i) for i in range(count)]
             self.forget_steps()
+        else:
+            optimizer_rescale(settings.info.index, self.hyper, hyper, scale)
+            for i in range(count):
+                if scale[i] != 1:
+                    np.multiply(self.slots[i], scale[i], out=self.slots[i])
         memcpy(self.hyper, hyper, sizeof(hyper))
         self.settings = settings
         self.point()
@@ -158,6 +186,7 @@ cdef class Engine(Arena):
 
     cdef void point(self) noexcept:
         # the job at the optimizer's slots
+        self.slot_count = len(self.slots)
         self.job.sink.optimizer = self.settings.info.index
         self.job.sink.slot0 = <char *>cnp.PyArray_DATA(<cnp.ndarray>self.slots[0]) if len(self.slots) > 0 else NULL
         self.job.sink.slot1 = <char *>cnp.PyArray_DATA(<cnp.ndarray>self.slots[1]) if len(self.slots) > 1 else NULL
@@ -167,7 +196,7 @@ cdef class Engine(Arena):
         cdef:
             double hyper[NNC_COEFS]
             int count = numbers_of(settings, hyper)
-        return self.taken and (self.job.sink.optimizer != settings.info.index or len(self.slots) != count)
+        return self.turn.taken() and (self.job.sink.optimizer != settings.info.index or self.slot_count != count)
 
     @property
     def steps(self):
@@ -177,15 +206,15 @@ cdef class Engine(Arena):
     def get_state(self):
         """Everything that training goes on from besides the parameters: (settings, steps, carry, slots, order of samples, dropout's
         key). Refused while another thread trains, but not to what that one calls between stretches, as a handler of signals."""
-        cdef bint mine = self.taken and self.taker == PyThread_get_thread_ident()
+        cdef bint mine = self.turn.mine()
         if not mine:
-            self.take()
+            self.turn.take(self)
         try:
             return (self.settings, self.job.step, [self.job.carry[i] for i in range(NNC_COEFS)], [slot.copy() for slot in self.slots],
                     self.shuffle_state, self.job.dropout_key)
         finally:
             if not mine:
-                self.give()
+                self.turn.give(self)
 
     def set_state(self, state):
         """Go on from what get_state gave. ValueError, and nothing has changed, where that was of another network."""
@@ -194,19 +223,19 @@ cdef class Engine(Arena):
             double hyper[NNC_COEFS]
         settings, step, carry, slots, shuffle_state, dropout_key = state
         if settings is not None:
-            sizes = [slot.size for slot in slots]
-            if sizes != [self.parameters.size] * numbers_of(settings, hyper) or len(carry) != NNC_COEFS:
-                raise ValueError(f"the state is of another network: moments of {sizes} numbers for {self.parameters.size} parameters")
+            found = [(slot.size, slot.dtype.name) for slot in slots]
+            mine = self.parameters.size, self.parameters.dtype.name
+            if found != [mine] * numbers_of(settings, hyper) or len(carry) != NNC_COEFS:
+                raise ValueError(f"the state is of another network: moments of {found} for parameters of {mine}")
             self.go_by(settings)
-            for mine, theirs in zip(self.slots, slots):
-                mine[:] = theirs
+            for own, theirs in zip(self.slots, slots):
+                own[:] = theirs
         for i in range(NNC_COEFS):
             self.job.carry[i] = carry[i]
         self.job.step, self.shuffle_state, self.job.dropout_key = step, shuffle_state, dropout_key
 
     def take_over(self, Engine old):
-        """Go on where `old`, an engine of the same network, is: it gives up its state and trains no more. Refused while it does."""
-        old.take()
+        """Go on where `old`, an engine of the same network, is: for the call that has its turn, and never gives it back."""
         self.settings, self.slots = old.settings, old.slots
         memcpy(self.hyper, old.hyper, sizeof(self.hyper))
         memcpy(self.job.carry, old.job.carry, sizeof(self.job.carry))
@@ -287,12 +316,12 @@ cdef class Engine(Arena):
 
     def step(self, cnp.ndarray X, y, settings):
         """One step on the batch X (rows, inputs), y, with rows <= the workspace's; returns its loss."""
-        self.take()
+        self.turn.take(self)
         try:
             self.load(X, y)
             return self.one_step(settings)
         finally:
-            self.give()
+            self.turn.give(self)
 
     def quick_step(self, x, y, settings):
         """`step` on plain arrays as they are, or None where a check that has words must look at them: targets that are classes or
@@ -316,13 +345,13 @@ cdef class Engine(Arena):
             return None
         if rows < 1 or rows > p.rows or not self.finite(x) or not self.finite(y):
             return None
-        self.take()
+        self.turn.take(self)
         try:
             j.X, j.samples = <const char *>cnp.PyArray_DATA(<cnp.ndarray>x), rows
             j.T, j.labels = <const char *>cnp.PyArray_DATA(<cnp.ndarray>y), NULL
             return self.one_step(settings)
         finally:
-            self.give()
+            self.turn.give(self)
 
     cdef object one_step(self, settings):
         # on the samples that the job points to
@@ -371,22 +400,40 @@ cdef class Engine(Arena):
     cpdef predict(self, cnp.ndarray X, cnp.ndarray out):
         """out (n, outputs) = the network's answer to X (n, inputs)."""
         self.load(X, None)
-        self.job.Y = <char *>cnp.PyArray_DATA(out)
-        cdef int team = self.team_for(<double>self.work * self.job.samples, WORTH_A_THREAD)
-        with nogil:
-            parallel(team, predict_team, &self.job)
+        self.in_parts(<char *>cnp.PyArray_DATA(out), self.plan.outputs * self.plan.size)
+
+    cdef int in_parts(self, char *out, long row) except -1:
+        # predict_team on the job's samples, so many at a time that Ctrl-C need not wait; out: rows of `row` bytes
+        cdef:
+            Job *j = &self.job
+            Plan *p = &self.plan
+            long most = 1 + PART // (self.work + 1), left = j.samples
+            int team
+        j.Y = out
+        while left > 0:
+            j.samples = left if left < most else most
+            team = self.team_for(<double>self.work * j.samples, WORTH_A_THREAD)
+            with nogil:
+                parallel(team, predict_team, j)
+            j.X += j.samples * p.inputs * p.size
+            j.Y += j.samples * row
+            if j.T != NULL:
+                j.T += j.samples * p.outputs * p.size
+            if j.labels != NULL:
+                j.labels += j.samples
+            left -= j.samples
+            PyErr_CheckSignals()
+        return 0
 
     def losses(self, cnp.ndarray X, y, cnp.ndarray out):
         """out (n,) float64 = the loss of each sample, unscaled; returns the mean (or sum) as the loss's reduction says."""
+        cdef:
+            double *losses = <double *>cnp.PyArray_DATA(out)
+            double total = 0
+            long i, n = X.shape[0]
         self.load(X, y)
         self.job.order = NULL
-        self.job.Y = <char *>cnp.PyArray_DATA(out)
-        cdef:
-            int team = self.team_for(<double>self.work * self.job.samples, WORTH_A_THREAD)
-            double total = 0
-            long i
-        with nogil:
-            parallel(team, predict_team, &self.job)
-        for i in range(self.job.samples):
-            total += (<double *>self.job.Y)[i]
-        return total * self.job.factor / (self.job.samples if self.job.by_rows else 1)
+        self.in_parts(<char *>losses, sizeof(double))
+        for i in range(n):
+            total += losses[i]
+        return total * self.job.factor / (n if self.job.by_rows else 1)

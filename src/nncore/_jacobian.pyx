@@ -202,7 +202,8 @@ cdef class Jacobian(Arena):
             Plan *p = &self.plan
             Layer *l
             cnp.ndarray block
-            long i, samples, rows, lanes = 16 if p.size == 4 else 8
+            long i, samples, rows
+            long lanes = 16 if p.size == 4 else 8  # of the widest ISA, whichever is here: the way that is taken decides bits
             long widest = stride(p.inputs, p.x_row, p.size)
             long ahead = 0, back = 0, packed = 0
         for i in range(p.count):

@@ -1,4 +1,4 @@
-# The C core as Cython sees it: csrc/nnc.h, and nothing else. The only `cdef extern` of the package.
+# The C core as Cython sees it: all of it that is linked in. (nncore.h is _plan's, as users' code sees it; _arrays.h is inline.)
 #
 # The C code is linked into this one module. The others call kernels through the table, and the few free functions through the
 # wrappers below, so that there is one pool of threads and one choice of instruction set in a process.
@@ -37,6 +37,7 @@ cdef extern from "nnc.h" nogil:
         const char *hyperparameters
         int (*slots)(const double *hyper) noexcept nogil
         void (*prepare)(const double *hyper, double *carry, double *coef) noexcept nogil
+        void (*rescale)(const double *old, const double *new, double *scale) noexcept nogil
 
     const nnc_activation_info nnc_activation_table[]
     const nnc_loss_info nnc_loss_table[]
@@ -60,6 +61,7 @@ cdef extern from "nnc.h" nogil:
                       double scale, double *row_loss) noexcept nogil
         void (**update)(long rows, long cols, const void *g, long g_row, void *p, void *s0, void *s1, long p_row,
                         const double *coef, int decay, int *trouble) noexcept nogil
+        void (*flush)(long n, void *x) noexcept nogil
         void (*dropout)(long rows, long cols, const void *x, long x_row, void *y, long y_row, double rate, uint64_t key,
                         long row0) noexcept nogil
 
@@ -122,6 +124,7 @@ cdef void shuffle(int64_t n, int64_t *index, uint64_t *state) noexcept nogil
 cdef const nnc_activation_info *activation_info(int activation) noexcept nogil
 cdef const nnc_loss_info *loss_info(int loss) noexcept nogil
 cdef int optimizer_slots(int optimizer, const double *hyper) noexcept nogil
+cdef void optimizer_rescale(int optimizer, const double *old, const double *new, double *scale) noexcept nogil
 cdef void optimizer_prepare(int optimizer, const double *hyper, double *carry, double *coef) noexcept nogil
 cdef int default_threads() noexcept nogil
 

@@ -28,6 +28,7 @@ cdef object make_plan(layers, parameters, int storage, bint live, scales=None):
         char *base = <char *>cnp.PyArray_DATA(vector)
         nnc_plan_layer *rows
         cnp.ndarray memory, scale
+        list kept = []
     if count == 0:
         raise ValueError("a plan needs layers")
     rows = <nnc_plan_layer *>malloc(count * sizeof(nnc_plan_layer))
@@ -40,12 +41,17 @@ cdef object make_plan(layers, parameters, int storage, bint live, scales=None):
             rows[i].inputs, rows[i].outputs = inputs, outputs
             rows[i].activation, rows[i].parameter = activation, parameter
             rows[i].weight = base + at * size
+            if rows[i].inputs > (vector.size - at) // rows[i].outputs:
+                raise ValueError(f"layers[{i}] ({inputs} to {outputs}) is larger than the vector of {vector.size} parameters")
             at += rows[i].inputs * rows[i].outputs
             rows[i].bias = base + at * size if has_bias else NULL
             at += rows[i].outputs if has_bias else 0
             rows[i].scale = NULL
             if scales is not None and scales[i] is not None:
-                scale = scales[i]
+                scale = np.ascontiguousarray(scales[i], np.float32)
+                if scale.size != outputs:
+                    raise ValueError(f"scales[{i}] has {scale.size} numbers for {outputs} outputs")
+                kept.append(scale)
                 rows[i].scale = <const float *>cnp.PyArray_DATA(scale)
         if at != vector.size:
             raise ValueError(f"the layers have {at} parameters, the vector holds {vector.size}")

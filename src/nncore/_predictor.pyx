@@ -100,13 +100,15 @@ cdef class Predictor:
             cnp.ndarray vector, memory
         if self.plan != NULL:  # other threads may be in it
             raise TypeError("a Predictor does not change; Network.freeze() makes another")
-        self.storage = str(parameters.dtype) if storage is None else storage
+        self.storage = checks.choice("storage", str(parameters.dtype) if storage is None else storage, STORAGES)
         self.dtype = np.dtype("float64" if self.storage == "float64" else "float32")
         self.descr = <void *><PyObject *>self.dtype
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", under="ignore"):
             vector = np.array(parameters, self.dtype)  # a copy, looked at more than once: training in another thread may go on
         if not np.isfinite(vector).all() and (STORAGES[self.storage] != NNC_FULL or np.isfinite(parameters).all()):
             raise ValueError(f"the weights must be finite to be stored as {self.storage}")
+        for _, _, _, parameter, *_ in layers:
+            checks.within("an activation's parameter", parameter, self.dtype)
         self.layers = tuple(layers)
         self.work = sum(inputs * outputs for inputs, outputs, *_ in layers)
         memory = make_plan(layers, vector, STORAGES[self.storage], False, scales)
@@ -148,7 +150,8 @@ cdef class Predictor:
     def compare(self, X, Y):
         """Set `report` by the answers Y of another plan or network to the samples X; returns it. For `freeze`, while nobody
         else has this Predictor."""
-        error = np.abs(np.asarray(Y, np.float64) - self(X))
+        with np.errstate(all="ignore"):  # inf - inf
+            error = np.abs(np.asarray(Y, np.float64) - self(X))
         self.report = Report(self.storage, self.plan.bytes, float(error.max()), float(error.mean()), nnc_plan_small(self.plan))
         return self.report
 
@@ -157,6 +160,7 @@ cdef class Predictor:
         cdef:
             int i
             cnp.ndarray weight, bias, scale
+        plan_of(self)
         pieces, scales = [], []
         for i, (inputs, outputs, _, _, has_bias, _) in enumerate(self.layers):
             weight, bias = np.empty((inputs, outputs), self.dtype), np.empty(outputs, self.dtype)

@@ -2,15 +2,15 @@ from ._arena cimport DEPTH, PACKED
 from ._kernels cimport nnc_kernels
 
 cdef enum:
-    L1 = 24576      # bytes of weights that stay there while rows go by
-    L2 = 1 << 20    # bytes of weights that do not
-    Z_BLOCK = 3072  # elements of Z that stay in L1 until the epilogue has read them
+    IN_L1 = 24576        # bytes of weights that stay in L1 while rows go by, at most
+    BEYOND_L2 = 1 << 20  # bytes of weights that come from beyond L2, at least
+    Z_BLOCK = 3072       # elements of Z that stay in L1 until the epilogue has read them
 
 
 cdef inline bint packs(const nnc_kernels *k, long rows, long n, long depth, long w_row, int chains) noexcept nogil:
     # whether X (rows, depth) W (depth, n) repays a copy of W into panels
-    cdef bint soon = w_row * k.itemsize % 1024 == 0 or n * depth * k.itemsize > L2
-    return n > 32 and chains == 1 and rows >= (16 if soon else 48) and n * depth * k.itemsize > L1
+    cdef bint soon = w_row * k.itemsize % 1024 == 0 or n * depth * k.itemsize > BEYOND_L2
+    return n > 32 and chains == 1 and rows >= (16 if soon else 48) and n * depth * k.itemsize > IN_L1
 
 
 cdef inline long block_columns(const nnc_kernels *k, long n, long depth) noexcept nogil:
@@ -25,7 +25,7 @@ cdef inline void cut(const nnc_kernels *k, long rows, long n, long depth, long w
     height[0], width[0] = rows, n
     if packs(k, rows, n, depth, w_row, chains):
         width[0] = block_columns(k, n, depth)
-    elif rows * n > Z_BLOCK and n * depth * k.itemsize <= L1:
+    elif rows * n > Z_BLOCK and n * depth * k.itemsize <= IN_L1:
         height[0] = Z_BLOCK // n // k.mr * k.mr
         if height[0] < k.mr:
             height[0] = k.mr

@@ -15,9 +15,9 @@ from ._kernels cimport nnc_kernels
 cdef enum:
     SLAB = 256      # rows of weights read as they lie, at a time
     THIN = 8        # the same where few rows of X meet them: then reading is all there is to it, and pages count most
-    FEW = 2         # rows
-    FEW_FAR = 6     # rows, where the weights come from far
-    FAR = 8 << 20   # bytes of weights that do
+    FEW = 2         # rows of X that are few
+    FEW_FAR = 6     # and where the weights are FAR, which makes the reading longer
+    FAR = 8 << 20   # bytes of weights that come from a shared cache or memory, at least
     TALL = 96       # rows of X that go by a packed block at a time, so that both stay in L2
 
 
@@ -39,7 +39,7 @@ cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char 
         long j, q, block, height, width
     if not packs(k, rows, n, depth, w_row, chains):
         block = depth
-        if chains == 1 and n * depth * size > L1:
+        if chains == 1 and n * depth * size > IN_L1:
             block = THIN if rows <= (FEW_FAR if n * depth * size > FAR else FEW) else SLAB
         for q from 0 <= q < depth by block:
             height = depth - q if depth - q < block else block

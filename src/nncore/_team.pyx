@@ -18,7 +18,8 @@ from ._share cimport Share, alone, among, part
 from ._update cimport update
 
 cdef enum:
-    AHEAD = 8  # rows that the gathering of a batch looks ahead
+    AHEAD = 8    # rows that the gathering of a batch looks ahead
+    FLUSH = 512  # steps from one time that subnormal slots are set to zero to the next
 
 
 cdef inline void copy_row(char *to, const char *source, long nbytes) noexcept nogil:
@@ -72,7 +73,7 @@ cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
         Job *j = <Job *>context
         Plan *p = j.p
         int size = team_size(team)
-        long step, at = j.start, rows, first, count, seen = 0
+        long step, at = j.start, rows, first, count, seen = 0, begin, slots
         double loss_sum = j.loss_sum, batch_loss = 0, scale
         double carry[NNC_COEFS]
         double before[NNC_COEFS]
@@ -91,6 +92,12 @@ cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
         memcpy(before, carry, sizeof(carry))
         if sink.optimizer >= 0:  # so early that nobody waits for its divisions
             optimizer_prepare(sink.optimizer, j.hyper, carry, coef)
+        if (j.step + step) % FLUSH == 0:  # nobody touches the slots until all have met
+            part(p.length, index, size, &begin, &slots)
+            if sink.slot0 != NULL:
+                p.k.flush(slots, sink.slot0 + begin * p.size)
+            if sink.slot1 != NULL:
+                p.k.flush(slots, sink.slot1 + begin * p.size)
         gather(j, at, first, count)
         share = among(0, rows, index, size, team)
         forward(p, p.x, p.x_row, &share, p.linked, key)

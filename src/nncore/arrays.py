@@ -85,7 +85,8 @@ def convert(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     flags = array.flags
     if array.dtype == dtype and flags.c_contiguous and flags.aligned:
         return array
-    with np.errstate(over="ignore"):  # a number too large becomes inf, which the finite check reports with its position
+    # a number too large becomes inf, which the finite check reports with its position; one too small becomes 0
+    with np.errstate(over="ignore", under="ignore"):
         return np.array(array, dtype=dtype, order="C", copy=True, subok=False)
 
 

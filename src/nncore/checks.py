@@ -141,7 +141,8 @@ def _wrong_columns(shape: tuple[int, ...], columns: int, name: str, targets: Arr
         hint = f"; samples are rows, so {name}.T may be what you mean"
     else:
         with contextlib.suppress(ValueError):  # rows of different lengths
-            hint = f"; are {name} and its targets swapped?" if np.shape(targets)[1:] == (columns,) else ""
+            fits = targets is not None and np.asarray(targets).shape[1:] == (columns,)
+            hint = f"; are {name} and its targets swapped?" if fits else ""
     return f"{name} has shape {shape}, but {expected}{hint}"
 
 

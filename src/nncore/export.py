@@ -58,7 +58,9 @@ def export_c(net: Network, path: str | PathLike[str], name: str | None = None) -
             "name must be a C identifier that begins with a letter (those with _ in front are C's own), such as "
             f"'ranker', got {checks.short(name)}"
         )
-    formats.write_whole(target, (text.encode("ascii") for text in c_text(net, name)))
+    formats.write_whole(
+        target, (text.encode("ascii", "replace") for text in c_text(net, name, os.path.basename(target)))
+    )
 
 
 def _refuse_other_files(target: str) -> None:
@@ -85,8 +87,8 @@ def _name_of(target: str) -> str:
     return "net_" + name if name[0].isdigit() else name
 
 
-def c_text(net: Network, name: str) -> Iterator[str]:
-    """The text of the C file, in pieces."""
+def c_text(net: Network, name: str, file: str) -> Iterator[str]:
+    """The text of the C file of that name, in pieces."""
     if not np.isfinite(net.parameters).all():
         raise ValueError("the network's weights must be finite to be exported, got nan or inf among its parameters")
     X, Y = _samples(net)
@@ -95,7 +97,7 @@ def c_text(net: Network, name: str) -> Iterator[str]:
     activations = [layer.activation for layer in net.layers]
     values = {
         "name": name, "real": real, "shape": shape, "inputs": net.inputs, "outputs": net.outputs,
-        "activations": ", ".join(activations), "stack": f"{_stack(net):,}",
+        "activations": ", ".join(activations), "stack": f"{_stack(net):,}", "file": file,
     }  # fmt: skip
     yield fill(_HEAD, values)
     yield vocabulary(bits)
@@ -143,8 +145,11 @@ def _layer(net: Network, i: int, layer: Any, real: str) -> Iterator[str]:
 
 
 def _is_sparse(net: Network, i: int) -> bool:
-    """Whether layer i looks for inputs that are zero: one chain, so that they may be left out, and enough of them."""
-    k, n = net.layers[i].inputs, net.layers[i].outputs
+    """Whether layer i looks for inputs that are zero: one chain, so that they may be left out, and enough of them; a bias that
+    hides the sign of a zero, which may hang by what is left out."""
+    k, n, bias = net.layers[i].inputs, net.layers[i].outputs, net.layers[i].bias
+    if bias is None or (np.signbit(bias) & (bias == 0)).any():
+        return False
     return n > 1 and _kernels.chains(k, n) == 1 and k >= 64 and (i == 0 or net.layers[i - 1].activation == "relu")
 
 
@@ -357,7 +362,7 @@ _HEAD = """\
 /* A dense neural network, @shape@ (@activations@), exported by nncore as plain C99.
  *
  *     #define @name@_HEADER
- *     #include "@name@.c"          // the declarations alone, where the network is used
+ *     #include "@file@"          // the declarations alone, where the network is used
  *
  *     @real@ x[@name@_INPUTS], out[@name@_OUTPUTS];
  *     @name@_predict(x, out);

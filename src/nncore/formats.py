@@ -166,8 +166,8 @@ def _load_safetensors(path: str) -> Network:
         header = _read_header(file, size, path)
         description, seed = _description(header, path), _seed(header, path)
         _compare(_expected(description, path), header, path)
-        data = file.read()
-    places = _places(header, len(data), path)
+        places = _places(header, size - file.tell(), path)
+        data = file.read(size)
     try:
         net = Network.from_description(description)
         views = dict(_tensors(net))
@@ -320,6 +320,9 @@ def _places(header: dict[str, Any], size: int, path: str) -> dict[str, int]:
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 
+_LONGEST = 50  # characters of the name that a file has while it is written: systems take 255 bytes
+
+
 def write_whole(path: str, chunks: Iterable[bytes]) -> None:
     """Write `chunks` to `path`; at any time, and after any failure, it holds the old bytes or all the new ones."""
     target = os.path.realpath(path)  # a link stays a link, and what it points to is written
@@ -327,7 +330,8 @@ def write_whole(path: str, chunks: Iterable[bytes]) -> None:
     folder = os.path.dirname(target)
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"cannot save {path}: there is no folder {folder}")
-    beside = f"{target}.{os.urandom(6).hex()}.part"
+    base = os.path.basename(target)[:_LONGEST]
+    beside = os.path.join(folder, f"{base}.{os.urandom(6).hex()}.part")
     # Made by os.open, so that the umask decides the permissions of a new file, as with any other file.
     number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:

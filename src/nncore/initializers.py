@@ -1,6 +1,9 @@
-"""First weights of a layer: the named initialisers, constants and callables.
+"""First weights of a layer: what `init` of Network and Dense may be.
 
-To add one, add a row to INITIALIZERS. All named ones are uniform on [-limit, limit) and differ in the limit alone.
+- The name of a row of INITIALIZERS: weights are uniform on [-limit, limit), and the names differ in the limit alone.
+- A number: all weights have this value.
+- A callable: it is called as ``init(rng, fan_in, fan_out)`` for each layer, with a numpy Generator made from the network's
+  seed, and with the layer's numbers of inputs and of outputs. It returns an array of shape (fan_in, fan_out), or a number.
 
 The same seed gives the same bits on every platform and with every numpy: numpy promises that for the raw 64-bit words
 of a bit generator (NEP 19), but not for the methods of Generator, whose normal() has changed before. Words become
@@ -23,26 +26,27 @@ Init: TypeAlias = "str | float | Callable[[np.random.Generator, int, int], Any]"
 
 
 class Initializer(NamedTuple):
-    """A row: weights are uniform on [-limit, limit)."""
+    """A row: weights are uniform on [-limit, limit). `formula` says the limit, and `limit` computes it."""
 
     formula: str
     source: str
     limit: Callable[[int, int], float]
 
 
+# To add one: a row.
 INITIALIZERS: dict[str, Initializer] = {
     "he": Initializer(
-        "limit = sqrt(6 / fan_in)",
+        "sqrt(6 / fan_in)",
         "He, Zhang, Ren, Sun 2015, Delving Deep into Rectifiers, eq. 10 (variance 2 / fan_in)",
         lambda fan_in, fan_out: math.sqrt(6 / fan_in),
     ),
     "glorot": Initializer(
-        "limit = sqrt(6 / (fan_in + fan_out))",
+        "sqrt(6 / (fan_in + fan_out))",
         "Glorot, Bengio 2010, Understanding the difficulty of training deep feedforward neural networks, eq. 16",
         lambda fan_in, fan_out: math.sqrt(6 / (fan_in + fan_out)),
     ),
     "lecun": Initializer(
-        "limit = sqrt(3 / fan_in)",
+        "sqrt(3 / fan_in)",
         "LeCun, Bottou, Orr, Mueller 1998, Efficient BackProp, section 4.6 (variance 1 / fan_in)",
         lambda fan_in, fan_out: math.sqrt(3 / fan_in),
     ),
@@ -50,7 +54,7 @@ INITIALIZERS: dict[str, Initializer] = {
 }
 
 
-def generator(seed: int | None | np.random.Generator) -> np.random.Generator:
+def generator(seed: int | None | np.random.Generator, stream: int = 0) -> np.random.Generator:
     """The source of randomness for a seed.
 
     Parameters
@@ -58,6 +62,9 @@ def generator(seed: int | None | np.random.Generator) -> np.random.Generator:
     seed : int, None or numpy Generator
         An integer of 0 or more gives the same numbers every time; None draws a new seed from the system; a Generator is
         used as it is (see `as_seed` for what must be kept).
+    stream : int, default 0
+        Streams of one seed have nothing to do with each other. Stream 0 is that of ``numpy.random.default_rng(seed)``, which
+        the samples may have been drawn from: what chooses among samples must take another.
 
     Examples
     --------
@@ -72,7 +79,10 @@ def generator(seed: int | None | np.random.Generator) -> np.random.Generator:
         raise TypeError(f"seed must be an integer of 0 or more, a numpy Generator, or None, got {checks.short(seed)}")
     if seed < 0:
         raise ValueError(f"seed must be an integer of 0 or more, a numpy Generator, or None, got {seed}")
-    return np.random.Generator(np.random.PCG64(int(seed)))
+    return np.random.Generator(np.random.PCG64([int(seed), stream] if stream else int(seed)))
+
+
+CHOOSING = 1  # the stream for choices among samples
 
 
 def as_seed(seed: int | None | np.random.Generator) -> int:

@@ -33,13 +33,15 @@ def binary_accuracy(answer: NDArray[Any], target: NDArray[Any]) -> float:
 
 
 def r2(answer: NDArray[Any], target: NDArray[Any]) -> float:
-    """Coefficient of determination, 1 - sum (y - t)^2 / sum (t - mean t)^2, averaged over outputs; nan for constant targets."""
-    answer, target = answer.astype(np.float64), target.astype(np.float64)
-    residual = ((answer - target) ** 2).sum(axis=0)
-    spread = ((target - target.mean(axis=0)) ** 2).sum(axis=0)
-    if not spread.all():
+    """Coefficient of determination, 1 - sum (y - t)^2 / sum (t - mean t)^2, averaged over outputs; nan where those of
+    an output are constant."""
+    if (target == target[0]).all(axis=0).any():
         return float("nan")
-    return float(np.mean(1 - residual / spread))
+    answer, target = answer.astype(np.float64), target.astype(np.float64)
+    with np.errstate(all="ignore"):
+        residual = ((answer - target) ** 2).sum(axis=0)
+        spread = ((target - target.mean(axis=0)) ** 2).sum(axis=0)
+        return float(np.mean(1 - residual / spread))
 
 
 def for_output(activation: str, answer: NDArray[Any], target: NDArray[Any]) -> dict[str, float]:

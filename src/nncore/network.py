@@ -111,7 +111,7 @@ class Network(Inside):
         X : array_like
             (n, inputs), or one sample (inputs,). A network of one input also takes (n,); a single number is one sample.
         out : ndarray, optional
-            Where to write the answer: of the network's dtype, rows contiguous, shaped as the answer.
+            Where to write the answer: of the network's dtype, C-contiguous, shaped as the answer.
         threads : int, optional
             Threads to use; by default the work decides.
 
@@ -259,7 +259,7 @@ class Network(Inside):
         patience : int, optional
             Stop once so many epochs in a row have not lowered the validation loss, with the weights of the best epoch.
         progress : "auto", True or False
-            A progress bar; "auto" shows one on a terminal only.
+            A progress bar; "auto" shows one on a terminal or in a notebook only.
         threads : int, optional
             Threads to use; by default what pays.
         seed : int or numpy Generator, optional
@@ -278,8 +278,9 @@ class Network(Inside):
         try:
             return trainer.fit(X, y, epochs=epochs, shuffle=shuffle, validation_data=validation_data, stop_loss=stop_loss,
                                patience=patience, progress=progress)  # fmt: skip
-        except (ValueError, TypeError):  # refused: nothing has changed
-            self.history = before
+        except (ValueError, TypeError):
+            if trainer.steps == 0:  # refused: nothing has changed
+                self.history = before
             raise
 
     def freeze(

@@ -97,7 +97,7 @@ def loss_sweep(
     Returns
     -------
     LossSweep
-        `.values`, `.loss`, `.best`; `.plot()`; prints as a curve of characters.
+        `.values`, `.loss`, `.best`; `.plot()`; prints as a curve of characters, where it is of one parameter.
 
     Examples
     --------

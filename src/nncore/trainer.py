@@ -4,14 +4,13 @@ is in the compiled core."""
 from __future__ import annotations
 
 from numbers import Real
-from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _kernels, checks, initializers
-from ._engine import AT_WORK, Engine
+from ._engine import AT_WORK, Engine, Turn
 from .history import History
 from .optimizers import Optimizer, as_optimizer
 from .parameter_names import name_of
@@ -89,7 +88,7 @@ class Trainer(KnownAttributes):
         self._seed = net.seed if seed is None else initializers.as_seed(seed)
         self.history = History()
         self._engine: Engine | None = None
-        self._changing = Lock()  # whoever puts another engine in place; nobody waits for it
+        self._changing = Turn()  # to put another engine in place
 
     @property
     def net(self) -> Network:
@@ -185,7 +184,7 @@ class Trainer(KnownAttributes):
             Stop once so many epochs in a row have not lowered the validation loss. When `fit` returns, for whatever reason, the
             network has the weights of its best epoch (the optimizer's moments are the last one's). Needs `validation_data`.
         progress : "auto", True or False
-            A progress bar; "auto" shows one on a terminal only.
+            A progress bar; "auto" shows one on a terminal or in a notebook only.
 
         Returns
         -------
@@ -222,21 +221,22 @@ class Trainer(KnownAttributes):
         elif validation_data is not None:
             validation = self._checked_pair(validation_data)
         batch = array.shape[0] if self.batch_size is None else min(self.batch_size, array.shape[0])
-        engine = self._engine_for(batch)
-        engine.take()
-        self.history.stopped = ""
+        engine, token = self._engine_for(batch), object()
         try:
+            engine.turn.take(token)
+            self.history.stopped = ""
             with Progress(epochs, shown) as bar:
                 self._epochs(engine, array, target, batch, epochs, shuffle, validation, stop_loss, patience, bar)
-        except KeyboardInterrupt:
-            self.history.settle()
-            self.history.stopped = "interrupted"
-            raise
         except FloatingPointError as error:
             self.history.stopped = "diverged"
             raise self._diverged(error) from None
+        except BaseException as error:  # Ctrl-C, or what another handler of signals raises
+            if str(error) != AT_WORK:
+                self.history.settle()
+                self.history.stopped = "interrupted"
+            raise
         finally:
-            engine.give()
+            engine.turn.give(token)
         return self.history
 
     def step(self, x: ArrayLike, y: ArrayLike) -> float:
@@ -261,7 +261,9 @@ class Trainer(KnownAttributes):
         """
         net, engine = self.net, self._engine
         try:
-            loss = None if engine is None or engine.wanted != self._threads else engine.quick_step(x, y, self._optimizer)
+            loss = (
+                None if engine is None or engine.wanted != self._threads else engine.quick_step(x, y, self._optimizer)
+            )
             if loss is None:
                 array, _ = checks.as_inputs(x, net.inputs, net.dtype)
                 target = net._targets(y, array.shape[0], self.loss)
@@ -271,14 +273,15 @@ class Trainer(KnownAttributes):
         return loss
 
     def state(self) -> dict[str, Any]:
-        """Everything that training goes on from besides the network itself: step count, optimizer slots, random state.
+        """Everything that training goes on from besides the network itself: step count, optimizer slots, random state, seed.
 
         Raises
         ------
         RuntimeError
             Another thread is at work with this Trainer.
         """
-        return {"engine": None if self._engine is None else self._engine.get_state(), "optimizer": self._optimizer}
+        inner = None if self._engine is None else self._engine.get_state()
+        return {"engine": inner, "optimizer": self._optimizer, "seed": self._seed, "sizes": self.net.sizes}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take up a state that `state` gave.
@@ -291,17 +294,18 @@ class Trainer(KnownAttributes):
             Another call is at work with this Trainer.
         """
         try:
-            optimizer, inner = state["optimizer"], state["engine"]
-            rows = self.batch_size or 1
-        except (TypeError, KeyError):
+            settings, inner = as_optimizer(state["optimizer"], self.net.dtype), state["engine"]
+            seed = initializers.as_seed(state.get("seed", self._seed))
+            if state.get("sizes", self.net.sizes) != self.net.sizes:
+                raise ValueError(f"the state is of another network: {state['sizes']}, and not {self.net.sizes}")
+            engine = None
+            if inner is not None:
+                engine = self._new_engine(1)
+                engine.set_state(inner)
+        except (TypeError, KeyError, AttributeError):
             raise TypeError(f"state must be what Trainer.state() gave, got {checks.short(state)}") from None
-        settings = as_optimizer(optimizer, self.net.dtype)
-        engine = None
-        if inner is not None:
-            engine = self._new_engine(rows)
-            engine.set_state(inner)
         self._put_in_place(engine)
-        self._optimizer = settings
+        self._optimizer, self._seed = settings, seed
 
     def __repr__(self) -> str:
         return (
@@ -315,7 +319,7 @@ class Trainer(KnownAttributes):
     def __setstate__(self, state: dict[str, Any]) -> None:
         inner = state.pop("state")
         self.__dict__.update(state)
-        self._changing = Lock()
+        self._changing = Turn()
         self.restore(inner)
 
     # ---- inside -------------------------------------------------------------------------------------------------------
@@ -324,7 +328,7 @@ class Trainer(KnownAttributes):
         self, engine: Engine, X: NDArray[Any], y: NDArray[Any], batch: int, epochs: int, shuffle: bool, validation: Any,
         stop_loss: float | None, patience: int | None, bar: Progress,
     ) -> None:  # fmt: skip
-        best, since, kept = float("inf"), 0, None if patience is None else self.net.parameters.copy()
+        best, since, kept = float("inf"), 0, None  # kept: the weights of the best epoch, once there is one
         for _ in range(epochs):
             began = perf_counter()
             loss = engine.epoch(X, y, batch, shuffle, lambda: self._optimizer, bar.tick)
@@ -332,11 +336,10 @@ class Trainer(KnownAttributes):
             columns = {} if val is None else {f"val_{name}": value for name, value in val.items()}
             self.history.append(loss=loss, seconds=perf_counter() - began, **columns)
             bar.advance(loss=loss, **columns)
-            if val is not None and kept is not None:
+            if val is not None and patience is not None:
                 since = 0 if val["loss"] < best else since + 1
                 if since == 0:
-                    best = val["loss"]
-                    np.copyto(kept, self.net.parameters)
+                    best, kept = val["loss"], self.net.parameters.copy()
             if stop_loss is not None and loss <= stop_loss:
                 self.history.stopped = "stop_loss"
                 break
@@ -369,16 +372,21 @@ class Trainer(KnownAttributes):
 
     def _put_in_place(self, engine: Engine | None, goes_on: bool = False) -> None:
         # goes_on: with the state of the one that was there, which must not be at work and trains no more
-        if not self._changing.acquire(blocking=False):
-            raise RuntimeError(AT_WORK)
+        token = object()
         try:
-            if self._engine is not None and engine is not None and goes_on:
-                engine.take_over(self._engine)
-            elif self._engine is not None:
-                self._engine.take()
-            self._engine = engine
+            self._changing.take(token)
+            old = self._engine
+            try:
+                if old is not None:
+                    old.turn.take(token)
+                    if engine is not None and goes_on:
+                        engine.take_over(old)
+                self._engine = engine
+            finally:
+                if old is not None and old is self._engine:
+                    old.turn.give(token)
         finally:
-            self._changing.release()
+            self._changing.give(token)
 
     def _checked_pair(self, pair: Any) -> tuple[NDArray[Any], NDArray[Any]]:
         try:
@@ -396,7 +404,7 @@ class Trainer(KnownAttributes):
         count = int(round(n * part))
         if not 0 < count < n:
             raise ValueError(f"validation_data={part!r} leaves no samples on one side: of {n} it sets aside {count}")
-        order = initializers.permutation(initializers.generator(self.seed), n)
+        order = initializers.permutation(initializers.generator(self.seed, initializers.CHOOSING), n)
         rest, aside = np.sort(order[count:]), np.sort(order[:count])
         return X[rest], y[rest], (X[aside], y[aside])
 

@@ -4,6 +4,7 @@
  *     cc -O1 -std=gnu11 -Icsrc tests/ctest/test_threads.c csrc/(all).c csrc/isa/(all).c -lm -lpthread
  *     test_threads            exit code 1 and FAIL lines when something is off */
 #include "nnc.h"
+#include <fenv.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -57,6 +58,25 @@ static void call(int want, int exact) {
     for (int i = 0; i < 256; i++) CHECK(j.seen[i] == (i < j.team), "index %d ran %d times in a team of %d", i, j.seen[i], j.team);
 }
 
+static void upward(void *context, int index, nnc_team *team) {
+    nnc_barrier(team); /* all at once, so that nobody does it for another */
+    volatile float one = 1, little = 1e-10f;
+    if (one + little > one) atomic_fetch_add(&((job *)context)->seen[index], 1);
+}
+
+/* Rounding is of a thread: all of a team round as the caller does, and do so no longer than it. */
+static void modes(void) {
+    const int modes[] = {FE_TONEAREST, FE_UPWARD, FE_TONEAREST};
+    for (int m = 0; m < 3; m++) {
+        job j;
+        memset(&j, 0, sizeof(j));
+        fesetround(modes[m]);
+        nnc_parallel(4, upward, &j);
+        fesetround(FE_TONEAREST);
+        for (int i = 0; i < 4; i++) CHECK(j.seen[i] == (m == 1), "call %d: index %d does not round as its caller", m, i);
+    }
+}
+
 static void nested(void *context, int index, nnc_team *team) {
     (void)team;
     if (index == 0) {
@@ -92,6 +112,8 @@ int main(void) {
     CHECK(child_is_well(), "a child of a process that never had threads");
     for (int want = 0; want <= MOST; want++) call(want, 1);
     for (int i = 0; i < 100; i++) call(1 + (i * 5) % MOST, 1); /* teams that grow and shrink */
+
+    modes();
 
     atomic_int runs = 0;
     for (int i = 0; i < 5000; i++) nnc_parallel(3, nothing, &runs); /* short calls, one after the other */

@@ -84,15 +84,13 @@ def split(
     """
     X, y = np.asarray(X), np.asarray(y)
     part = checks.number("test", test, "a number above 0 and below 1", lambda part: 0 < part < 1)
-    if part == 0:
-        raise ValueError("test must be above 0 and below 1, got 0")
     if X.ndim == 0 or y.ndim == 0 or len(X) != len(y):
         raise ValueError(f"X and y must hold as many samples as each other, got shapes {X.shape} and {y.shape}")
     n = len(X)
     if n < 2:
         raise ValueError(f"a split needs at least 2 samples, got {n}")
     held = min(max(round(n * part), 1), n - 1)
-    order = initializers.permutation(initializers.generator(seed), n)
+    order = initializers.permutation(initializers.generator(seed, initializers.CHOOSING), n)
     if checks.flag("stratify", stratify):
         order = order[_stratified(y[order], held)]
     train, out = order[held:], order[:held]

@@ -58,7 +58,7 @@ class Adam:
     ) -> None:
         self.learning_rate, self.beta1, self.beta2, self.epsilon = learning_rate, beta1, beta2, epsilon
         self.weight_decay = weight_decay
-        self.t = 0
+        self.left1 = self.left2 = 1.0  # b1^t and b2^t; what the moments still lack to be whole averages
         self.m: Array | None = None
 
     def update(self, p: Array, g: Array, weights: Sequence[slice]) -> None:
@@ -66,7 +66,7 @@ class Adam:
         if self.m is None:
             self.m, self.v, self.scratch = np.zeros_like(p), np.zeros_like(p), np.empty_like(p)
         m, v, scratch = self.m, self.v, self.scratch
-        self.t += 1
+        self.left1, self.left2 = self.left1 * self.beta1, self.left2 * self.beta2
         if self.decoupled:
             for part in weights if self.weight_decay else ():
                 p[part] *= 1 - self.learning_rate * self.weight_decay
@@ -80,10 +80,10 @@ class Adam:
         g *= 1 - self.beta2
         v += g
         np.sqrt(v, out=scratch)
-        scratch *= 1 / math.sqrt(1 - self.beta2**self.t)
+        scratch *= 1 / math.sqrt(1 - self.left2)
         scratch += self.epsilon
         np.divide(m, scratch, out=scratch)
-        scratch *= self.learning_rate / (1 - self.beta1**self.t)
+        scratch *= self.learning_rate / (1 - self.left1)
         p -= scratch
 
 
