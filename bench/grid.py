@@ -237,6 +237,8 @@ def main():
     )
     parser.add_argument("--save", metavar="NAME")
     options = parser.parse_args()
+    if options.save and not shutil.which("cc"):
+        parser.error("--save needs a C compiler (cc), for the peak that times are a share of")
     if any(os.environ.get(name) != "1" for name in ONE_THREAD):  # BLAS reads them when numpy is imported: begin anew
         os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
         os.execv(sys.executable, [sys.executable, "-m", "bench.grid", *sys.argv[1:]])

@@ -52,6 +52,71 @@ def test_a_column_of_targets_may_be_a_vector():
         assert trainers[0].step(x, y) == trainers[1].step(x, y[:, 0].copy())
 
 
+TARGETS = {
+    "labels": ("softmax", 3, [2, 0, 1, 1], [lambda y: y, lambda y: y.astype(np.int32)]),
+    "one label": ("softmax", 3, [2], [lambda y: y, lambda y: int(y[0]), lambda y: y[0], lambda y: np.int8(y[0])]),
+    "yes or no": ("sigmoid", 1, [[1.0], [0], [0.25], [1]], [lambda y: y, lambda y: y[:, 0].copy()]),
+    "one yes": ("sigmoid", 1, [[1.0]], [lambda y: y[0], lambda y: True, lambda y: 1, lambda y: y[0, 0], lambda y: 1.0]),
+    "answers": ("sigmoid", 2, [[1.0, 0], [0.5, 1], [0, 0], [1, 1]], [lambda y: y]),
+    "one number": (
+        "identity",
+        1,
+        [[-1.5]],
+        [lambda y: y[0], lambda y: -1.5, lambda y: y[0, 0], lambda y: np.float64(-1.5)],
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("which", TARGETS)
+def test_every_form_of_targets_takes_the_quick_way(which, dtype, monkeypatch):
+    from nncore import checks
+
+    output, outputs, y, forms = TARGETS[which]
+    x, y = data(len(y), 3, dtype), np.array(y, None if output == "softmax" else dtype)
+    for form in forms:
+        for rows in (
+            (x, x[0]) if len(y) == 1 and np.ndim(form(y)) < 2 and output == "softmax" else (x if len(y) > 1 else x[0],)
+        ):
+            nets = [network(outputs, dtype, output) for _ in range(2)]
+            trainers = [nn.Trainer(net, batch_size=4) for net in nets]
+            for trainer in trainers:
+                trainer.step(x, y)  # the first has no workspace yet, so goes the long way
+            want = [trainers[1].step(slow(x), slow(y)) for _ in range(3)]
+            with monkeypatch.context() as patch:
+                patch.setattr(checks, "as_inputs", None)
+                assert [trainers[0].step(rows, form(y)) for _ in range(3)] == want
+            assert nets[0].parameters.tobytes() == nets[1].parameters.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("output", "outputs", "y", "words"),
+    [
+        ("softmax", 3, 3, "labels must be from 0 to 2"),
+        ("softmax", 3, -1, "labels must be from 0 to 2"),
+        ("softmax", 3, np.array([3]), "labels must be from 0 to 2"),
+        ("softmax", 3, np.array([-1], np.int32), "labels must be from 0 to 2"),
+        ("softmax", 3, np.array([2**32]), "labels must be from 0 to 2"),
+        ("softmax", 3, 2**70, "y"),
+        ("sigmoid", 1, 1.5, "from 0 to 1"),
+        ("sigmoid", 1, float("nan"), "nan"),
+        ("sigmoid", 2, np.array([0, -0.1], np.float32), "from 0 to 1"),
+        ("identity", 1, 1e300, "too large for float32"),
+        ("identity", 1, float("inf"), "inf"),
+        ("identity", 1, "1", "text|str"),
+    ],
+)
+def test_targets_that_are_wrong_still_have_their_words(output, outputs, y, words):
+    net = network(outputs, output=output)
+    trainer, x = nn.Trainer(net), data(1, 3)[0]
+    trainer.step(x, 0 if outputs != 2 else [0, 0])
+    before = net.parameters.tobytes()
+    with pytest.raises((ValueError, TypeError, OverflowError), match=words):
+        trainer.step(x, y)
+    assert net.parameters.tobytes() == before
+    trainer.step(x, 0 if outputs != 2 else [0, 0])
+
+
 @pytest.mark.parametrize("output, y", [("softmax", [0, 1, 1, 0]), ("sigmoid", [[0, 1], [1, 1], [0, 0], [1, 0]])])
 def test_classes_and_probabilities_keep_their_checks(output, y):
     trainer = nn.Trainer(network(2, output=output))

@@ -25,7 +25,7 @@ CSRC = ROOT / "csrc"
 
 # Floors of the package, lowest first. A module imports from lower floors, and from its own only where a set says so.
 FLOORS = [
-    {"_kernels", "_arrays", "reference", "history", "tables", "text_curve"},
+    {"_kernels", "_arrays", "_turn", "reference", "history", "tables", "text_curve"},
     {"values"},
     {"arrays"},
     {"targets"},

@@ -54,4 +54,35 @@ static inline int is_finite(const void *x, int64_t n, int itemsize) {
     return bad == 0;
 }
 
+/* x (n), floats of 4 or 8 bytes, holds nothing but numbers from 0 to 1. */
+static inline int in_unit(const void *x, int64_t n, int itemsize) {
+    int good = 1;
+    if (itemsize == 4)
+        for (int64_t i = 0; i < n; i++) good &= ((const float *)x)[i] >= 0 && ((const float *)x)[i] <= 1;
+    else
+        for (int64_t i = 0; i < n; i++) good &= ((const double *)x)[i] >= 0 && ((const double *)x)[i] <= 1;
+    return good;
+}
+
+/* array is an ndarray (rows,) of 32 or 64 bit integers from 0 to classes - 1; labels (rows,): OUT, a copy that nobody else writes. */
+static inline int labels_of(PyObject *array, Py_ssize_t rows, int64_t classes, int32_t *labels) {
+    if (!PyArray_CheckExact(array) || !PyArray_ISCARRAY_RO((PyArrayObject *)array) || !is_vector(array, rows)) return 0;
+    const int type = PyArray_TYPE((PyArrayObject *)array);
+    int good = 1;
+    if (type == NPY_INT64)
+        for (Py_ssize_t i = 0; i < rows; i++) {
+            const int64_t label = ((const int64_t *)data_of(array))[i];
+            good &= label >= 0 && label < classes;
+            labels[i] = (int32_t)label;
+        }
+    else if (type == NPY_INT32)
+        for (Py_ssize_t i = 0; i < rows; i++) {
+            const int32_t label = ((const int32_t *)data_of(array))[i];
+            good &= label >= 0 && label < classes;
+            labels[i] = label;
+        }
+    else return 0;
+    return good;
+}
+
 #endif

@@ -1,7 +1,7 @@
-# _arrays.h as Cython sees it. Only `lies_right` takes any object; the others want an array that has passed it.
+# _arrays.h as Cython sees it. Only `lies_right` and `labels_of` take any object; the others want an array that has passed it.
 
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 cdef extern from "_arrays.h" nogil:
     enum: READABLE, WRITABLE
@@ -12,4 +12,6 @@ cdef extern from "_arrays.h" nogil:
     bint in_place(PyObject *a, PyObject *b) noexcept
     void *data_of(PyObject *array) noexcept
     Py_ssize_t rows_of(PyObject *array) noexcept
+    bint in_unit(const void *x, int64_t n, int itemsize) noexcept
+    bint labels_of(PyObject *array, Py_ssize_t rows, int64_t classes, int32_t *labels) noexcept
     bint is_finite(const void *x, int64_t n, int itemsize) noexcept

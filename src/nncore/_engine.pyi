@@ -5,13 +5,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ._arena import Arena
+from ._turn import Turn
 from .optimizers import Optimizer
 
-AT_WORK: str
-
-class Turn:
-    def take(self, token: object) -> int: ...
-    def give(self, token: object) -> None: ...
+WHOLE: tuple[type, ...]
+NUMBERS: tuple[type, ...]
 
 class Engine(Arena):
     wanted: int

@@ -5,7 +5,7 @@ a) What threads do is _team's; here is what they work on, and when they stop.
 b) A stretch is as many steps as fit in some 20 ms (csrc/pace.h), so that Python can look at signals and the progress bar between
    stretches.
 c) An engine works for one call at a time: Network hands each call one of its own, and a Trainer's, whose state is one, refuses a
-   second call while the first is at it. A critical section stands for the GIL where there is none.
+   second call while the first is at it (_turn).
 d) The optimizer's settings are the Trainer's. A call asks for them before each stretch, so that they may change meanwhile, and it
    alone, which has the engine, brings what hangs by them (slots) into line.
 e) How many threads is measured, not guessed, where the work leaves it open: csrc/pace.h. The results do not depend on it.
@@ -13,42 +13,31 @@ e) How many threads is measured, not guessed, where the work leaves it open: csr
 
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
-from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
-import os
 from time import perf_counter
 
-import cython
 import numpy as np
 
 cimport numpy as cnp
 
 from ._arena cimport Arena, Plan
 from ._arena import aligned
-from ._arrays cimport apart, in_place
+from ._arrays cimport apart, in_place, in_unit, is_finite, labels_of
 from ._kernels cimport (NNC_COEFS, NNC_MEAN, NNC_SUM, WORTH_A_THREAD, WORTH_A_TRIAL, kernels, loss_info,
                         nnc_give, nnc_mix, nnc_pace, nnc_pace_note, nnc_pace_steps, nnc_pace_threads, optimizer_rescale,
                         optimizer_slots, parallel, shuffle, team_for)
 from ._team cimport Job, predict_team, train_team
+from ._turn cimport Turn
 
 cnp.import_array()
 
 cdef enum:
     PART = 1 << 28  # multiplications of a prediction between two looks at signals: some 5 ms of one core
 
-AT_WORK = "this Trainer is at work in another call; one at a time may train with it"
-
-cdef int processes = 0  # forks from the one that imported this
-
-
-def _forked():
-    global processes
-    processes += 1
-
-
-getattr(os, "register_at_fork", lambda **_: None)(after_in_child=_forked)
+WHOLE = (int, np.integer)
+NUMBERS = (float, int, np.floating, np.integer)
 
 
 cdef int numbers_of(settings, double *hyper) except -1:
@@ -58,42 +47,6 @@ cdef int numbers_of(settings, double *hyper) except -1:
     for i in range(NNC_COEFS):
         hyper[i] = given[i] if i < len(given) else 0
     return optimizer_slots(settings.info.index, hyper)
-
-
-cdef class Turn:
-    """One call at a time. A call is known by a token of its own: it can give back what it may not have got, for Ctrl-C strikes
-    between any two lines of Python."""
-    cdef:
-        object token              # of the call whose turn it is, or None
-        int process               # in this process: a fork has no other's threads
-        unsigned long thread      # in this thread
-
-    cpdef int take(self, object token) except -1:
-        """Others are refused (RuntimeError) until `give` of this token."""
-        cdef bint free
-        with cython.critical_section(self):
-            free = self.token is None or self.process != processes
-            if free:
-                self.token, self.process, self.thread = token, processes, PyThread_get_thread_ident()
-        if not free:
-            raise RuntimeError(AT_WORK)
-        return 0
-
-    cpdef void give(self, object token) noexcept:
-        """Ends the turn that was taken with this token, if it was."""
-        with cython.critical_section(self):
-            if self.token is token:
-                self.token = None
-
-    cdef bint taken(self) noexcept:
-        cdef bint there
-        with cython.critical_section(self):
-            there = self.token is not None and self.process == processes
-        return there
-
-    cdef bint mine(self) noexcept:
-        # whether this thread has it
-        return self.taken() and self.thread == PyThread_get_thread_ident()
 
 
 cdef class Engine(Arena):
@@ -116,6 +69,9 @@ cdef class Engine(Arena):
         public int wanted
         uint64_t shuffle_state
         object order
+        cnp.ndarray labels        # room for those of a quick step
+        double double_target      # its target, where that is a number
+        float float_target
 
     def __init__(self, layers, parameters, long rows, int threads, bint training, int wanted=0):
         super().__init__(layers, parameters, rows, threads, training)
@@ -324,34 +280,64 @@ cdef class Engine(Arena):
             self.turn.give(self)
 
     def quick_step(self, x, y, settings):
-        """`step` on plain arrays as they are, or None where a check that has words must look at them: targets that are classes or
-        probabilities, more rows than there is room for, anything to convert or to refuse."""
+        """`step` on plain arrays as they are, or None where a check that has words must look at them: more rows than there is room
+        for, anything to convert or to refuse."""
         cdef:
             Plan *p = &self.plan
             Job *j = &self.job
             long rows = 1
-        if (loss_info(p.loss).link >= 0 or p.layers[p.count - 1].rowwise
-                or p.k != kernels(p.size)):
-            return None
-        if self.plain(x, 1, p.inputs):
-            if not self.plain(y, 1, p.outputs):
+            bint one = self.plain(x, 1, p.inputs)
+        if not one:
+            if not self.plain(x, 2, p.inputs):
                 return None
-        elif self.plain(x, 2, p.inputs):
             rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
-            if not (self.plain(y, 2, p.outputs) and cnp.PyArray_DIM(<cnp.ndarray>y, 0) == rows
-                    or p.outputs == 1 and self.plain(y, 1, rows)):
-                return None
-        else:
-            return None
-        if rows < 1 or rows > p.rows or not self.finite(x) or not self.finite(y):
+        if rows < 1 or rows > p.rows or p.k != kernels(p.size) or not self.finite(x):
             return None
         self.turn.take(self)
         try:
+            if not self.quick_targets(y, rows, one):
+                return None
             j.X, j.samples = <const char *>cnp.PyArray_DATA(<cnp.ndarray>x), rows
-            j.T, j.labels = <const char *>cnp.PyArray_DATA(<cnp.ndarray>y), NULL
             return self.one_step(settings)
         finally:
             self.turn.give(self)
+
+    cdef bint quick_targets(self, y, long rows, bint one) except -1:
+        # the job at the targets of so many rows (one: of a sample without the axis of samples), as as_targets takes them; False
+        # where that must look at them
+        cdef:
+            Plan *p = &self.plan
+            Job *j = &self.job
+            bint linked = loss_info(p.loss).link >= 0
+        j.T, j.labels = NULL, NULL
+        if p.layers[p.count - 1].rowwise:
+            if not linked:
+                return False
+            if self.labels is None or self.labels.shape[0] < rows:
+                self.labels = np.empty(p.rows, np.int32)
+            j.labels = <const int32_t *>cnp.PyArray_DATA(self.labels)
+            if rows == 1 and isinstance(y, WHOLE):
+                if not 0 <= y < p.outputs:
+                    return False
+                (<int32_t *>j.labels)[0] = y
+                return True
+            return labels_of(<PyObject *>y, rows, p.outputs, <int32_t *>j.labels)
+        if one and p.outputs == 1 and isinstance(y, NUMBERS):
+            if p.size == 4:
+                self.float_target = y
+                j.T = <const char *>&self.float_target
+            else:
+                self.double_target = y
+                j.T = <const char *>&self.double_target
+        elif self.plain(y, 1 if one else 2, p.outputs) and (one or cnp.PyArray_DIM(<cnp.ndarray>y, 0) == rows):
+            j.T = <const char *>cnp.PyArray_DATA(<cnp.ndarray>y)
+        elif not one and p.outputs == 1 and self.plain(y, 1, rows):
+            j.T = <const char *>cnp.PyArray_DATA(<cnp.ndarray>y)
+        else:
+            return False
+        if linked:
+            return in_unit(j.T, rows * p.outputs, p.size)
+        return is_finite(j.T, rows * p.outputs, p.size)
 
     cdef object one_step(self, settings):
         # on the samples that the job points to

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _kernels, checks, initializers
-from ._engine import AT_WORK, Engine, Turn
+from ._engine import Engine
+from ._turn import AT_WORK, Turn
 from .history import History
 from .optimizers import Optimizer, as_optimizer
 from .parameter_names import name_of

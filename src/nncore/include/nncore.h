@@ -47,7 +47,14 @@ struct nncore_plan {                  /* read only */
 /* Where plan->scratch is no more than NNCORE_STACK, as in networks of up to some 30,000 units a layer. */
 static inline void nncore_run(const nncore_plan *plan, const void *x, void *out) { plan->run(plan, x, out, NULL); }
 
-#ifdef Py_PYTHON_H
+#ifdef __cplusplus
+}
+#endif
+#endif /* NNCORE_H */
+
+/* Outside of the guard above: this header may have been included before Python's. */
+#if defined(Py_PYTHON_H) && !defined(NNCORE_PLAN_OF)
+#define NNCORE_PLAN_OF
 /* The plan of a Predictor (a borrowed address), or NULL with an exception set: a TypeError if it is none. Once, not per
  * call. */
 static inline const nncore_plan *nncore_plan_of(PyObject *predictor) {
@@ -70,9 +77,4 @@ static inline const nncore_plan *nncore_plan_of(PyObject *predictor) {
     }
     return plan;
 }
-#endif
-
-#ifdef __cplusplus
-}
-#endif
 #endif

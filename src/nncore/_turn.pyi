@@ -1,0 +1,6 @@
+# What Python sees of _turn.pyx, for type checkers and editors; a test holds the two together.
+AT_WORK: str
+
+class Turn:
+    def take(self, token: object) -> int: ...
+    def give(self, token: object) -> None: ...
