@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import nncore as nn
+from nncore import _kernels
 from nncore._arena import aligned
 
 
@@ -445,3 +446,17 @@ def test_a_generator_is_a_seed():
         nn.Network([3, 5], seed=np.random.default_rng(3)).parameters[:15],
     )
     nn.random_search(one, SEED_X, SEED_Y, trials=3, seed=rng)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 600])
+@pytest.mark.parametrize(
+    ("output", "outputs"), [("softmax", 3), ("softmax", 40), ("sigmoid", 1), ("sigmoid", 5), ("tanh", 2)]
+)
+def test_one_pass_gives_the_losses_and_the_answers(output, outputs, rows, uniform):
+    net = nn.Network([4, 9, outputs], output=output, seed=3)
+    X, y = uniform((rows, 4), 1, "float32"), uniform((rows, outputs), 2, "float32")
+    engine, answers, losses = net._take_engine(rows), np.empty((rows, outputs), np.float32), np.empty(rows)
+    engine.set_loss(_kernels.losses()[net.loss].index)
+    alone = engine.losses(X, y, np.empty(rows))
+    assert engine.losses(X, y, losses, answers) == alone and np.isfinite(losses).all()
+    assert answers.tobytes() == net.predict(X).tobytes()

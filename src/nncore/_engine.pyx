@@ -386,23 +386,26 @@ cdef class Engine(Arena):
     cpdef predict(self, cnp.ndarray X, cnp.ndarray out):
         """out (n, outputs) = the network's answer to X (n, inputs)."""
         self.load(X, None)
-        self.in_parts(<char *>cnp.PyArray_DATA(out), self.plan.outputs * self.plan.size)
+        self.in_parts(<char *>cnp.PyArray_DATA(out), NULL)
 
-    cdef int in_parts(self, char *out, long row) except -1:
-        # predict_team on the job's samples, so many at a time that Ctrl-C need not wait; out: rows of `row` bytes
+    cdef int in_parts(self, char *out, double *losses) except -1:
+        # predict_team on the job's samples, so many at a time that Ctrl-C need not wait
         cdef:
             Job *j = &self.job
             Plan *p = &self.plan
             long most = 1 + PART // (self.work + 1), left = j.samples
             int team
-        j.Y = out
+        j.Y, j.losses = out, losses
         while left > 0:
             j.samples = left if left < most else most
             team = self.team_for(<double>self.work * j.samples, WORTH_A_THREAD)
             with nogil:
                 parallel(team, predict_team, j)
             j.X += j.samples * p.inputs * p.size
-            j.Y += j.samples * row
+            if j.Y != NULL:
+                j.Y += j.samples * p.outputs * p.size
+            if j.losses != NULL:
+                j.losses += j.samples
             if j.T != NULL:
                 j.T += j.samples * p.outputs * p.size
             if j.labels != NULL:
@@ -411,15 +414,16 @@ cdef class Engine(Arena):
             PyErr_CheckSignals()
         return 0
 
-    def losses(self, cnp.ndarray X, y, cnp.ndarray out):
-        """out (n,) float64 = the loss of each sample, unscaled; returns the mean (or sum) as the loss's reduction says."""
+    def losses(self, cnp.ndarray X, y, cnp.ndarray out, cnp.ndarray answers=None):
+        """out (n,) float64 = the loss of each sample, unscaled; returns the mean (or sum) as the loss's reduction says. answers, if
+        given, (n, outputs) = the network's to X."""
         cdef:
             double *losses = <double *>cnp.PyArray_DATA(out)
             double total = 0
             long i, n = X.shape[0]
         self.load(X, y)
         self.job.order = NULL
-        self.in_parts(<char *>losses, sizeof(double))
+        self.in_parts(<char *>cnp.PyArray_DATA(answers) if answers is not None else NULL, losses)
         for i in range(n):
             total += losses[i]
         return total * self.job.factor / (n if self.job.by_rows else 1)

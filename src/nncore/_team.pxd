@@ -29,7 +29,8 @@ cdef struct Job:
     bint failed                 # the loss was not finite
     char spoilt                 # a flag: a step would have made a weight nan or inf
     # prediction
-    char *Y                     # (samples, outputs)
+    char *Y                     # (samples, outputs), or NULL where only losses are wanted
+    double *losses              # (samples,), where there are targets
 
 cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil
 cdef void predict_team(void *context, int index, nnc_team *team) noexcept nogil

@@ -11,6 +11,7 @@ b) A loss that is not finite stops before the update, so the weights are those o
 from libc.math cimport isfinite
 from libc.string cimport memcpy, memset
 
+from ._arena cimport Layer, Plan
 from ._backward cimport backward, output_gradient
 from ._forward cimport forward
 from ._kernels cimport NNC_COEFS, barrier, nnc_mix, nnc_prefetch, nnc_take, optimizer_prepare, team_size
@@ -132,11 +133,11 @@ cdef void predict_team(void *context, int index, nnc_team *team) noexcept nogil:
     cdef:
         Job *j = <Job *>context
         Plan *p = j.p
+        Layer *l = &p.layers[p.count - 1]
         int size = team_size(team)
         long room = p.rows // size, base = room * index
-        long at, end, rows, i, y_row
-        long count
-        const char *y
+        long at, end, rows, i, count
+        char *y = l.y + base * l.row * p.size
         Share share
     part(j.samples, index, size, &at, &count)
     end = at + count
@@ -147,14 +148,14 @@ cdef void predict_team(void *context, int index, nnc_team *team) noexcept nogil:
             gather(j, at - base, base, rows)
             forward(p, p.x + base * p.x_row * p.size, p.x_row, &share, p.linked, 0)
             output_gradient(p, &share, 0)
-            memcpy(<double *>j.Y + at, p.row_loss + base, rows * sizeof(double))
+            memcpy(j.losses + at, p.row_loss + base, rows * sizeof(double))
+            if p.linked and j.Y != NULL:  # the loss has read z: what is left of the way to y
+                l.k.forward[l.activation](rows, l.outputs, y, l.row, NULL, y, l.row, l.parameter)
         else:
             forward(p, j.X + at * p.inputs * p.size, p.inputs, &share, False, 0)
-            y_row = p.layers[p.count - 1].row
-            y = p.layers[p.count - 1].y + base * y_row * p.size
-            if y_row == p.outputs:
-                memcpy(j.Y + at * y_row * p.size, y, rows * y_row * p.size)
-            else:
-                for i in range(rows):
-                    copy_row(j.Y + (at + i) * p.outputs * p.size, y + i * y_row * p.size, p.outputs * p.size)
+        if j.Y != NULL and l.row == p.outputs:
+            memcpy(j.Y + at * l.row * p.size, y, rows * l.row * p.size)
+        elif j.Y != NULL:
+            for i in range(rows):
+                copy_row(j.Y + (at + i) * p.outputs * p.size, y + i * l.row * p.size, p.outputs * p.size)
         at += rows

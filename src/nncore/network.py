@@ -168,9 +168,8 @@ class Network(Inside):
         engine = self._take_engine(array.shape[0])
         try:
             engine.set_loss(_kernels.losses()[loss].index)
-            value = engine.losses(array, target, np.empty(array.shape[0]))
             answer = np.empty((array.shape[0], self.outputs), self.dtype)
-            engine.predict(array, answer)
+            value = engine.losses(array, target, np.empty(array.shape[0]), answer)
         finally:
             self._idle.append(engine)
         return {"loss": value, **metrics.for_output(self.layers[-1].activation, answer, target)}
