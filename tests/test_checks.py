@@ -491,6 +491,20 @@ def test_a_long_value_is_named_by_its_type():
         checks.choice("loss", 3, ["mse"])
 
 
+def test_parameters_from_elsewhere_stand_under_parameters_that_exist_here():
+    import inspect
+
+    import nncore as nn
+    from nncore import values
+
+    calls = [nn.Network, nn.Network.fit, nn.Trainer, nn.Trainer.fit, nn.Dense, nn.datasets.split]
+    ours = {name for call in calls for name in inspect.signature(call).parameters} | {"parameters"}
+    assert set(values._PARAMETERS_ELSEWHERE) <= ours
+    for others in values._PARAMETERS_ELSEWHERE.values():
+        for name in others.split():
+            assert name == values._plain(name) and name not in {values._plain(one) for one in ours - {"activation"}}
+
+
 def test_names_from_elsewhere_stand_under_names_that_exist_here():
     from nncore import _kernels, initializers, values
 

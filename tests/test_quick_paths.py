@@ -103,6 +103,7 @@ def test_every_form_of_targets_takes_the_quick_way(which, dtype, monkeypatch):
         ("sigmoid", 2, np.array([0, -0.1], np.float32), "from 0 to 1"),
         ("identity", 1, 1e300, "too large for float32"),
         ("identity", 1, float("inf"), "inf"),
+        ("identity", 1, 10**400, "y"),
         ("identity", 1, "1", "text|str"),
     ],
 )

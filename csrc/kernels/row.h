@@ -166,11 +166,13 @@ static __attribute__((noinline)) void FN(row_streams)(long k, const real *x, con
 
 /* ---- zeros ------------------------------------------------------------------------------------------------------ */
 
-/* list = where x (k) has an element other than +0, or with step > 1 a block of `step` that holds one; returns how many.
- * k is a multiple of step. Writes LANES entries beyond. Where nearly all are other than +0 it may return k and no list. */
-INLINE void FN(list_end)(int32_t *end) { /* rows that are asked for ahead behind the last one */
+/* What stands behind the end of a list: rows that are asked for ahead of their turn, though there are no more. */
+INLINE void FN(list_end)(int32_t *end) {
     for (int i = 0; i < NNC_ROWS_AHEAD; i++) end[i] = 0;
 }
+
+/* list = where x (k) has an element other than +0, or with step > 1 a block of `step` that holds one; returns how many.
+ * k is a multiple of step. Writes LANES entries beyond. Where nearly all are other than +0 it may return k and no list. */
 INLINE long FN(row_nonzero)(long k, int step, const real *x_, int32_t *list) {
     typedef ibits __attribute__((may_alias)) bits;
     const bits *x = (const bits *)x_;

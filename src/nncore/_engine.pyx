@@ -323,12 +323,12 @@ cdef class Engine(Arena):
                 return True
             return labels_of(<PyObject *>y, rows, p.outputs, <int32_t *>j.labels)
         if one and p.outputs == 1 and isinstance(y, NUMBERS):
-            if p.size == 4:
-                self.float_target = y
-                j.T = <const char *>&self.float_target
-            else:
+            try:
                 self.double_target = y
-                j.T = <const char *>&self.double_target
+            except OverflowError:
+                return False
+            self.float_target = <float>self.double_target
+            j.T = <const char *>&self.float_target if p.size == 4 else <const char *>&self.double_target
         elif self.plain(y, 1 if one else 2, p.outputs) and (one or cnp.PyArray_DIM(<cnp.ndarray>y, 0) == rows):
             j.T = <const char *>cnp.PyArray_DATA(<cnp.ndarray>y)
         elif not one and p.outputs == 1 and self.plain(y, 1, rows):

@@ -222,17 +222,18 @@ class Trainer(KnownAttributes):
         elif validation_data is not None:
             validation = self._checked_pair(validation_data)
         batch = array.shape[0] if self.batch_size is None else min(self.batch_size, array.shape[0])
-        engine, token = self._engine_for(batch), object()
+        engine, token, begun = self._engine_for(batch), object(), False
         try:
             engine.turn.take(token)
+            begun = True
             self.history.stopped = ""
             with Progress(epochs, shown) as bar:
                 self._epochs(engine, array, target, batch, epochs, shuffle, validation, stop_loss, patience, bar)
         except FloatingPointError as error:
             self.history.stopped = "diverged"
             raise self._diverged(error) from None
-        except BaseException as error:  # Ctrl-C, or what another handler of signals raises
-            if str(error) != AT_WORK:
+        except BaseException:  # Ctrl-C, or what another handler of signals raises
+            if begun:
                 self.history.settle()
                 self.history.stopped = "interrupted"
             raise
@@ -262,9 +263,9 @@ class Trainer(KnownAttributes):
         """
         net, engine = self.net, self._engine
         try:
-            loss = (
-                None if engine is None or engine.wanted != self._threads else engine.quick_step(x, y, self._optimizer)
-            )
+            loss = None
+            if engine is not None and engine.wanted == self._threads:
+                loss = engine.quick_step(x, y, self._optimizer)
             if loss is None:
                 array, _ = checks.as_inputs(x, net.inputs, net.dtype)
                 target = net._targets(y, array.shape[0], self.loss)

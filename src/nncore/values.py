@@ -117,9 +117,8 @@ class KnownAttributes:
 
     def __setattr__(self, name: str, value: object) -> None:
         kind = type(self)
-        if not (name.startswith("_") or hasattr(kind, name) or name in _annotated(kind)) and kind.__module__.startswith(
-            _HERE
-        ):
+        known = name.startswith("_") or hasattr(kind, name) or name in _annotated(kind)
+        if not known and kind.__module__.startswith(_HERE):
             settable = {n for n in dir(kind) if getattr(getattr(kind, n), "fset", None)} | _annotated(kind)
             raise AttributeError(f"{kind.__name__} has no attribute {name!r}{rather(name, sorted(settable))}")
         super().__setattr__(name, value)
