@@ -24,7 +24,8 @@ enum {
     NNC_ROW_VECS = 8,                 /* vectors of outputs in a group, at most: enough to hide the latency of FMA */
     NNC_LISTED = 2048,                /* rows of weights in a list of those to visit, at most */
     NNC_AHEAD = 1024,                 /* bytes of small weights to ask for ahead: the CPU's own prefetch ends at each page */
-    NNC_ROWS_AHEAD = 4,               /* listed rows of weights to ask for ahead, which no CPU can foresee */
+    NNC_ROWS_AHEAD = 4,               /* listed rows of weights to ask for ahead, which no CPU can foresee; what stands behind
+                                         the list's end may be anything, for asking harms nobody */
     NNC_INT8_INPUTS = 132104,         /* most for int8: 127 * 128 times as many fits 32 bits; beyond, float32 stays */
 };
 

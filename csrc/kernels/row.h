@@ -166,11 +166,6 @@ static __attribute__((noinline)) void FN(row_streams)(long k, const real *x, con
 
 /* ---- zeros ------------------------------------------------------------------------------------------------------ */
 
-/* What stands behind the end of a list: rows that are asked for ahead of their turn, though there are no more. */
-INLINE void FN(list_end)(int32_t *end) {
-    for (int i = 0; i < NNC_ROWS_AHEAD; i++) end[i] = 0;
-}
-
 /* list = where x (k) has an element other than +0, or with step > 1 a block of `step` that holds one; returns how many.
  * k is a multiple of step. Writes LANES entries beyond. Where nearly all are other than +0 it may return k and no list. */
 INLINE long FN(row_nonzero)(long k, int step, const real *x_, int32_t *list) {
@@ -225,14 +220,13 @@ INLINE void FN(row_columns)(const nnc_stage *s, int listed, long first, long k, 
 /* The same, zeros left out. Apart, so that layers that do not ask for it do not pay for its list. */
 static __attribute__((noinline)) void FN(row_sparse)(const nnc_stage *s, const real *x, const char *w, real *z) {
     const long k = s->inputs;
-    int32_t list[NNC_LISTED + LANES + NNC_ROWS_AHEAD];
+    int32_t list[NNC_LISTED + LANES];
     const int step = s->chains;
     const long reach = step == 1 ? NNC_LISTED : k; /* step > 1: k / step <= NNC_LISTED, the builder saw to it */
     int skipped = 0;
     for (long p = 0; p < k; p += reach) {
         const long rows = k - p < reach ? k - p : reach;
         const long count = FN(row_nonzero)(rows - rows % step, step, x + p, list);
-        FN(list_end)(list + count);
         const int some = count * step * 8 < rows * 7; /* a listed row costs a little more than the next one */
         FN(row_columns)(s, some, p, rows, x, w, z, list, count);
         skipped |= some;

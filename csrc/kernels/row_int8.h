@@ -140,12 +140,11 @@ INLINE void FN(int8_one)(const nnc_stage *s, long first, long count, const int8_
 /* The same, blocks of four zeros left out. Apart, so that layers that do not ask for it do not pay for its list. */
 static __attribute__((noinline)) void FN(int8_sparse)(const nnc_stage *s, const int8_t *q, const char *w, float *sums,
                                                       FN(int8_function) const tiles[2][NNC_ROW_VECS]) {
-    int32_t list[NNC_LISTED + LANES + NNC_ROWS_AHEAD];
+    int32_t list[NNC_LISTED + LANES];
     const long quads = (s->inputs + 3) / 4;
     for (long p = 0; p < quads; p += NNC_LISTED) {
         const long steps = quads - p < NNC_LISTED ? quads - p : NNC_LISTED;
         const long count = FN(row_nonzero)(steps, 1, (const float *)(q + 4 * p), list);
-        FN(list_end)(list + count);
         const int some = count * 8 < steps * 7;
         FN(int8_one)(s, p, some ? count : steps, q, w, sums, some ? list : NULL, tiles);
     }
