@@ -123,7 +123,7 @@ INLINE void FN(walk_update)(long rows, long cols, const real *g, long g_row, rea
 #define UPDATE(name, ...)                                                                                              \
     static void FN(update_##name)(long rows, long cols, const void *g, long g_row, void *p, void *s0, void *s1,        \
                                   long p_row, const double *coef, int decay, int *trouble) {                           \
-        const int n = s1 ? 2 : s0 ? 1 : 0;                                                                             \
+        const int n = FN(name##_state)(coef); /* a constant for most, for which the other walks are not even compiled */ \
         if (coef[0] == 0) decay = 0;                                                                                   \
         if (n == 0 && !decay) UPDATE_WALK(name, 0, 0);                                                                 \
         else if (n == 0) UPDATE_WALK(name, 0, 1);                                                                      \

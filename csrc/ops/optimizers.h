@@ -3,7 +3,7 @@
  * To add one: a row, nnc_<name>_slots, _prepare and _rescale (plain C, double), and FN(<name>_step). hyper[] holds
  * the hyperparameters in the row's order; carry[] lives from step to step and starts as all ones; coef[] is what the
  * steps read, and coef[0] must be the strength of weight decay: steps of weights without it, and of biases, are compiled
- * apart, with decay = 0. Included once
+ * apart, with decay = 0. FN(<name>_state) says from coef how many slots are kept, so that the others are not touched. Included once
  * without the words (rows only), once with NNC_REGISTRY (the plain C) and once per ISA and type with the words. */
 #ifndef NNC_OPS_OPTIMIZERS_H
 #define NNC_OPS_OPTIMIZERS_H
@@ -80,6 +80,7 @@ static void nnc_adamw_rescale(const double *before, const double *now, double *s
 
 #ifdef NNC_REAL
 
+INLINE int FN(sgd_state)(const double *coef) { return coef[2] != 0; }
 INLINE vec FN(sgd_step)(const vec *c, int slots, int decay, int odd, vec p, vec g, vec *s0, vec *s1) {
     (void)s1, (void)odd;
     if (decay) g = v_fma(c[0], p, g);
@@ -95,12 +96,20 @@ INLINE vec FN(adam_moments)(const vec *c, int odd, vec p, vec g, vec *m, vec *v)
     return v_fnma(c[1], v_over_root(*m, *v, c[2], c[6], odd), p);
 }
 
+INLINE int FN(adam_state)(const double *coef) {
+    (void)coef;
+    return 2;
+}
 INLINE vec FN(adam_step)(const vec *c, int slots, int decay, int odd, vec p, vec g, vec *s0, vec *s1) {
     (void)slots;
     if (decay) g = v_fma(c[0], p, g);
     return FN(adam_moments)(c, odd, p, g, s0, s1);
 }
 
+INLINE int FN(adamw_state)(const double *coef) {
+    (void)coef;
+    return 2;
+}
 INLINE vec FN(adamw_step)(const vec *c, int slots, int decay, int odd, vec p, vec g, vec *s0, vec *s1) {
     (void)slots;
     if (decay) p = v_fnma(c[0], p, p);

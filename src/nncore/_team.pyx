@@ -69,12 +69,22 @@ cdef double sum_of_rows(Plan *p, long rows) noexcept nogil:
     return total
 
 
+cdef void flush_slots(Plan *p, const Sink *sink, int index, int size) noexcept nogil:
+    # this thread's share of the slots, subnormal numbers to zero; while nobody steps
+    cdef long first, count
+    part(p.length, index, size, &first, &count)
+    if sink.slot0 != NULL:
+        p.k.flush(count, sink.slot0 + first * p.size)
+    if sink.slot1 != NULL:
+        p.k.flush(count, sink.slot1 + first * p.size)
+
+
 cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
     cdef:
         Job *j = <Job *>context
         Plan *p = j.p
         int size = team_size(team)
-        long step, at = j.start, rows, first, count, seen = 0, begin, slots
+        long step, at = j.start, rows, first, count, seen = 0
         double loss_sum = j.loss_sum, batch_loss = 0, scale
         double carry[NNC_COEFS]
         double before[NNC_COEFS]
@@ -93,12 +103,8 @@ cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
         memcpy(before, carry, sizeof(carry))
         if sink.optimizer >= 0:  # so early that nobody waits for its divisions
             optimizer_prepare(sink.optimizer, j.hyper, carry, coef)
-        if (j.step + step) % FLUSH == 0:  # nobody touches the slots until all have met
-            part(p.length, index, size, &begin, &slots)
-            if sink.slot0 != NULL:
-                p.k.flush(slots, sink.slot0 + begin * p.size)
-            if sink.slot1 != NULL:
-                p.k.flush(slots, sink.slot1 + begin * p.size)
+        if (j.step + step) % FLUSH == 0:
+            flush_slots(p, &sink, index, size)
         gather(j, at, first, count)
         share = among(0, rows, index, size, team)
         forward(p, p.x, p.x_row, &share, p.linked, key)

@@ -78,8 +78,7 @@ static void test_optimizer(const nnc_kernels *kernels, int f64, int which, doubl
                             return;
                         }
                     }
-                kernels->update[which](rows, cols, g.p, row, p.p, slots > 0 ? s0.p : NULL, slots > 1 ? s1.p : NULL, row, coef,
-                                       decay, &trouble);
+                kernels->update[which](rows, cols, g.p, row, p.p, s0.p, s1.p, row, coef, decay, &trouble);
                 const wide largest = slots == 2 ? 1 : 3 * size; /* of terms that may cancel within a step */
                 for (long i = 0; i < rows; i++)
                     for (long j = 0; j < row && i * row + j < n; j++) {
@@ -113,8 +112,7 @@ static void test_optimizer(const nnc_kernels *kernels, int f64, int which, doubl
             const long bad = row + cols / 2;
             const double old = at(p, bad);
             put(g, bad, variant % 2 ? NAN : INFINITY);
-            kernels->update[which](rows, cols, g.p, row, p.p, slots > 0 ? s0.p : NULL, slots > 1 ? s1.p : NULL, row, coef,
-                                       decay, &trouble);
+            kernels->update[which](rows, cols, g.p, row, p.p, s0.p, s1.p, row, coef, decay, &trouble);
             CHECK(trouble == 1, "a gradient of nan or inf is no trouble");
             CHECK(at(p, bad) == old, "a weight went from %g to %g", old, at(p, bad));
             free(p.p), free(g.p), free(s0.p), free(s1.p);
