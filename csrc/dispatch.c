@@ -1,4 +1,5 @@
-/* dispatch.c: which instruction set answers. Decided once; a name can force one. To add one: a row in ISA_LIST. */
+/* dispatch.c: which instruction set answers. Decided once; a name can force one. To add one: a row in ISA_LIST,
+ * and one more in NNC_ISAS. */
 #include "nnc.h"
 #include <stdatomic.h>
 #include <string.h>

@@ -240,7 +240,8 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
     while (plan->stack_rows > 0 && many_bytes(plan, plan->stack_rows) > NNCORE_STACK)
         plan->stack_rows -= plan->stack_rows > k->mr ? k->mr : 1;
     /* Weights that do not stay in L2 are to serve as many rows as fill two thirds of it with their buffers; those that no cache
-     * holds, as many as fill three eighths of it with a part of their columns (product). */
+     * holds, as many as fill three eighths of it with a part of their columns (product), or half of that where panels are
+     * narrow. */
     plan->rows = plan->stack_rows > k->mr ? plan->stack_rows : k->mr;
     if (at > nnc_l2_bytes() / 2) {
         const int64_t each = at < FAR_BYTES ? 3 * plan->width : 16 * DEPTH / 3, room = nnc_l2_bytes() / (each * k->itemsize);

@@ -85,6 +85,7 @@ def test_the_seed_decides():
         ([1, 2], [1, 2], {"test": 1}, "test must be"),
         ([1, 2], [[1], [2]], {"stratify": True}, "one class per sample"),
         ([1, 2], [1, 2], {"seed": -1}, "seed"),
+        ([1, 2], [1, 2], {"test_size": 0.5}, "no parameter 'test_size': did you mean 'test'"),
     ],
 )
 def test_wrong_splits(X, y, settings, words):

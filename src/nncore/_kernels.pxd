@@ -6,7 +6,7 @@
 from libc.stdint cimport int64_t, uint64_t
 
 cdef extern from "nnc.h" nogil:
-    enum: NNC_ALIGN, NNC_PAGE, NNC_SLACK, NNC_COEFS, NNC_SLOTS, NNC_ISAS
+    enum: NNC_ALIGN, NNC_PAGE, NNC_SLACK, NNC_COEFS, NNC_ISAS
     enum: NNC_ACTIVATIONS, NNC_LOSSES, NNC_OPTIMIZERS
     enum: NNC_FLOAT32, NNC_FLOAT64, NNC_READS_OUTPUT, NNC_READS_INPUT, NNC_MEAN, NNC_SUM, NNC_MEAN_OF_ROWS
     enum: NNC_identity
@@ -37,7 +37,7 @@ cdef extern from "nnc.h" nogil:
         const char *hyperparameters
         int (*slots)(const double *hyper) noexcept nogil
         void (*prepare)(const double *hyper, double *carry, double *coef) noexcept nogil
-        void (*rescale)(const double *old, const double *new, double *scale) noexcept nogil
+        void (*rescale)(const double *before, const double *now, double *scale) noexcept nogil
 
     const nnc_activation_info nnc_activation_table[]
     const nnc_loss_info nnc_loss_table[]
@@ -124,7 +124,7 @@ cdef void shuffle(int64_t n, int64_t *index, uint64_t *state) noexcept nogil
 cdef const nnc_activation_info *activation_info(int activation) noexcept nogil
 cdef const nnc_loss_info *loss_info(int loss) noexcept nogil
 cdef int optimizer_slots(int optimizer, const double *hyper) noexcept nogil
-cdef void optimizer_rescale(int optimizer, const double *old, const double *new, double *scale) noexcept nogil
+cdef void optimizer_rescale(int optimizer, const double *before, const double *now, double *scale) noexcept nogil
 cdef void optimizer_prepare(int optimizer, const double *hyper, double *carry, double *coef) noexcept nogil
 cdef int default_threads() noexcept nogil
 

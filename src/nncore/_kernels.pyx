@@ -135,8 +135,8 @@ cdef const nnc_loss_info *loss_info(int loss) noexcept nogil:
 cdef int optimizer_slots(int optimizer, const double *hyper) noexcept nogil:
     return nnc_optimizer_table[optimizer].slots(hyper)
 
-cdef void optimizer_rescale(int optimizer, const double *old, const double *new, double *scale) noexcept nogil:
-    nnc_optimizer_table[optimizer].rescale(old, new, scale)
+cdef void optimizer_rescale(int optimizer, const double *before, const double *now, double *scale) noexcept nogil:
+    nnc_optimizer_table[optimizer].rescale(before, now, scale)
 
 cdef void optimizer_prepare(int optimizer, const double *hyper, double *carry, double *coef) noexcept nogil:
     nnc_optimizer_table[optimizer].prepare(hyper, carry, coef)

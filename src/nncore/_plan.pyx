@@ -28,7 +28,7 @@ cdef object make_plan(layers, parameters, int storage, bint live, scales=None):
         char *base = <char *>cnp.PyArray_DATA(vector)
         nnc_plan_layer *rows
         cnp.ndarray memory, scale
-        list kept = []
+        list kept = []  # scales, while rows hold their addresses
     if count == 0:
         raise ValueError("a plan needs layers")
     rows = <nnc_plan_layer *>malloc(count * sizeof(nnc_plan_layer))

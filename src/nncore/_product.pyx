@@ -56,8 +56,8 @@ cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char 
 
 cdef void times_transposed(const nnc_kernels *k, long rows, long n, long depth, const char *dz, long dz_row,
                            const char *w, long w_row, char *dx, long dx_row, char *scratch) noexcept nogil:
-    # dX (rows, n): OUT = dZ (rows, depth) W', W (n, depth). The tile reads W' without a stride, so for more than
-    # one row it is packed.
+    # dX (rows, n): OUT = dZ (rows, depth) W', W (n, depth). The tile reads W' without a stride, so it is
+    # packed; not for one row, unless W's rows fall into few sets of the cache.
     cdef:
         long size = k.itemsize
         long j, q, block, height, width

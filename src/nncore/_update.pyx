@@ -8,8 +8,8 @@ a) A block of gradient lives in the thread's scratch (L1 or nearly) and is consu
 b) A bias is a weight of an input that is always one.
 c) Threads split the rows of W (a block's outputs), never the batch (its contraction). Columns as well were no quicker: what each
    then copies less of dZ, it loses in the optimizer's shorter runs.
-d) Where dZ of the whole batch can be packed at once, a block of gradient is some whole rows of W: parameters and slots are then
-   stepped in one run, as the machine's own prefetching likes it. A packed dZ that does not stay in L2 is read anew for every block,
+d) Where dZ of the whole batch can be packed at once, a block of gradient is some whole rows of W (up to 2,700 wide):
+   parameters and slots are then stepped in one run, as the machine's own prefetching likes it. A packed dZ that does not stay in L2 is read anew for every block,
    which then is as large as L2 allows.
 e) With one output, X is read as it lies and dZ is broadcast: the same sums, vectors along the inputs.
 """

@@ -55,6 +55,7 @@ def load_digits(scale: bool = True, dtype: str = "float32") -> tuple[np.ndarray,
     return X, table[:, 64].astype(np.int32)
 
 
+@checks.known_parameters
 def split(
     X: ArrayLike, y: ArrayLike, test: float = 0.2, seed: int | None = 0, stratify: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
