@@ -35,6 +35,10 @@ enum nnc_optimizer { NNC_OPTIMIZER_LIST(NNC_ENUM_ROW) NNC_OPTIMIZERS };
 enum nnc_dtype { NNC_FLOAT32, NNC_FLOAT64, NNC_DTYPES };
 enum nnc_reads { NNC_READS_OUTPUT, NNC_READS_INPUT };          /* what an activation's derivative is computed from: y or z */
 enum nnc_reduction { NNC_MEAN, NNC_SUM, NNC_MEAN_OF_ROWS };    /* 1/(rows cols), 1, 1/rows */
+enum nnc_how {                                                 /* of a product, ored together */
+    NNC_ADD = 1,                                               /* C += A B */
+    NNC_ASK_NEXT = 2,                                          /* B is far: ask for each panel, or what follows the last, in time */
+};
 enum nnc_status { NNC_OK, NNC_UNKNOWN_ISA, NNC_UNSUPPORTED_ISA };
 
 /* ---- the registry: what the rows say (registry.c) ------------------------------------------------------------------ */
@@ -76,13 +80,13 @@ typedef struct nnc_kernels {
     int mr, nr;          /* rows and columns of the matrix tile; packed panels are nr columns wide */
     const struct nnc_kernels *const *narrower; /* the table of an ISA with half its vectors, or NULL: see nnc_kernels_for */
 
-    /* C (m,n) = A (m,k) B (k,n), or C += with add. A's element (i,p) is a[i*a_row + p*a_col]. B comes in panels of nr columns,
+    /* C (m,n) = A (m,k) B (k,n). how: of nnc_how. A's element (i,p) is a[i*a_row + p*a_col]. B comes in panels of nr columns,
      * b_panel apart, each (k, nr) with row stride b_row: unpacked B is b_row = its row stride, b_panel = nr. Reads B and writes
      * C in whole vectors: up to LANES-1 elements beyond column n of each row; rows are written in ascending order with the last
      * panel first, so a C with c_row = n in private scratch ends up whole. Element (i,j) is summed over p ascending in
-     * nnc_chains(k, n) chains (of the whole layer). chains = 1 when add. */
+     * nnc_chains(k, n) chains (of the whole layer); in one with NNC_ADD or NNC_ASK_NEXT. */
     void (*matmul)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row, long b_panel,
-                   void *c, long c_row, int chains, int add);
+                   void *c, long c_row, int chains, int how);
     /* C (m,1) = A (m,k) b (k): one output; SPAN interleaved chains. A's rows are contiguous. Writes c[i*c_row] only. */
     void (*matvec)(long m, long k, const void *a, long a_row, const void *b, void *c, long c_row);
     /* z (n) = x (k) W', W (n, k) with rows w_row apart: matmul's sums for one row of X and a W' that nobody copies. Writes z

@@ -6,6 +6,7 @@
 
 enum {
     WIDE_BYTES = 32768,            /* of weights: a layer with more lies in panels */
+    SHARED_BYTES = 4 << 20,        /* of a plan of which a cache that is shared with others may not hold all */
     FAR_BYTES = 16 << 20,          /* of a plan that no cache holds: every reading of it is to serve many rows */
     ROWS = 96,                     /* taken through all layers at a time, where there is room for them */
     MOST_ROWS = 384,               /* the same where weights come from beyond L2 */
@@ -282,10 +283,11 @@ static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const c
         const int few = rows <= 2 * k->mr, far = !few && rows * depth * size > nnc_l2_bytes() / 2;
         const long most = far && k->nr * size >= 256 ? 2 * DEPTH : DEPTH, columns = few || far ? n : k->nr;
         const long parts = !few && depth > most ? (depth + most / 2) / most : 1, cut = (depth + parts - 1) / parts;
+        const int ask = plan->head.bytes > (few ? FAR_BYTES : SHARED_BYTES) ? NNC_ASK_NEXT : 0;
         for (long j = 0; j < n; j += columns, w += s->panel)
             for (long p = 0; p < depth; p += cut)
                 k->matmul(rows, n - j < columns ? n - j : columns, depth - p < cut ? depth - p : cut, x + p * size, x_row, 1,
-                          w + p * s->row, k->nr, s->panel / size, z + j * size, z_row, 1, p > 0);
+                          w + p * s->row, k->nr, s->panel / size, z + j * size, z_row, 1, (p > 0 ? NNC_ADD : 0) | ask);
         return;
     }
     for (long g = 0, j = 0; g < s->groups; g++, j += panel, w += s->group) {

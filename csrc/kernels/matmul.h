@@ -15,10 +15,11 @@
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 
-/* C (R,V vectors) = A (R,k) B (k,V vectors), or += with add (S == 1 only). B's panels of NR columns are b_panel apart. */
+/* C (R,V vectors) = A (R,k) B (k,V vectors), or += with add (S == 1 only). B's panels of NR columns are b_panel apart. every: 0, or
+ * the steps after which another line of `ahead` is asked for, into L2: one by one, for many at once would wait for each other. */
 #define PANEL(v) ((v) / NR_VECS * b_panel + (v) % NR_VECS * LANES)
 INLINE void FN(tile)(const int R, const int V, const int S, long k, const real *a, long a_row, long a_col, const real *b,
-                     long b_row, long b_panel, real *c, long c_row, int add) {
+                     long b_row, long b_panel, real *c, long c_row, int add, long every, const char *ahead) {
     if (R * V * S > NNC_ACC) return; /* such a tile does not fit the registers and is never asked for */
     vec acc[4][MR][8]; /* [S][R][V]; constant sizes, or the compiler would keep it in memory */
     UNROLL for (int s = 0; s < S; s++)
@@ -29,16 +30,24 @@ INLINE void FN(tile)(const int R, const int V, const int S, long k, const real *
     const long size = sizeof(real), next_row = a_row * size, a_step = a_col * size, b_step = b_row * size, rest = k % S;
     UNROLL for (int r = 0; r < R; r += 3) row[r / 3] = (const char *)(a + r * a_row);
 #define ROW(r) (*(const real *)(row[(r) / 3] + (r) % 3 * next_row))
-    for (long p = k / S; p > 0; p--) {
-        UNROLL for (int s = 0; s < S; s++) {
-            vec column[8];
-            UNROLL for (int v = 0; v < V; v++) column[v] = v_load((const real *)q + PANEL(v));
-            UNROLL for (int r = 0; r < R; r++) {
-                const vec x = v_set(ROW(r));
-                UNROLL for (int v = 0; v < V; v++) acc[s][r][v] = v_fma(x, column[v], acc[s][r][v]);
+    for (long left = k / S, turns; left > 0; left -= turns) {
+        turns = left;
+        if (every > 0) {
+            __builtin_prefetch(ahead, 0, 2);
+            ahead += 64;
+            turns = left < every ? left : every;
+        }
+        for (long p = turns; p > 0; p--) {
+            UNROLL for (int s = 0; s < S; s++) {
+                vec column[8];
+                UNROLL for (int v = 0; v < V; v++) column[v] = v_load((const real *)q + PANEL(v));
+                UNROLL for (int r = 0; r < R; r++) {
+                    const vec x = v_set(ROW(r));
+                    UNROLL for (int v = 0; v < V; v++) acc[s][r][v] = v_fma(x, column[v], acc[s][r][v]);
+                }
+                q += b_step;
+                UNROLL for (int r = 0; r < R; r += 3) row[r / 3] += a_step;
             }
-            q += b_step;
-            UNROLL for (int r = 0; r < R; r += 3) row[r / 3] += a_step;
         }
     }
     UNROLL for (int s = 0; s < S - 1; s++) { /* what k leaves over goes to the first chains */
@@ -64,13 +73,13 @@ INLINE void FN(tile)(const int R, const int V, const int S, long k, const real *
 /* ---- columns of tiles as functions, and their table [S: 1 2 4][V: 1 2 3 4 8] --------------------------------------------- */
 
 /* C (m,V vectors) = A (m,k) B (k,V vectors): m rows in blocks of equal height, for 6 6 6 2 would leave the last one waiting for
- * FMA. */
+ * FMA. With asks, the blocks ask for the panel at `next` between them, which is as large as this one. */
 #define COLUMN_ARGUMENTS                                                                                               \
     long m, long k, const real *a, long a_row, long a_col, const real *b, long b_row, long b_panel, real *c,           \
-        long c_row, int add
+        long c_row, int add, const real *next
 typedef void (*FN(column_function))(COLUMN_ARGUMENTS);
 
-INLINE void FN(column)(const int V, const int S, COLUMN_ARGUMENTS) {
+INLINE void FN(column)(const int V, const int S, const int asks, COLUMN_ARGUMENTS) {
     const unsigned fit = NNC_ACC / (V * S), most = fit < MR ? fit : MR;
     if (most == 0) return; /* never asked for */
     unsigned rows = (unsigned)m, taller = 1;
@@ -80,29 +89,35 @@ INLINE void FN(column)(const int V, const int S, COLUMN_ARGUMENTS) {
         rows = rows / blocks + (taller > 0);
         if (taller == 0) taller = blocks;
     }
+    const long line = 64 / sizeof(real), even = (m + most - 1) / most * line / NR, every = !asks ? 0 : even < 4 ? 4 : even;
     while (m > 0) {
         switch (rows) {
 #define TILE(R)                                                                                                        \
     case R:                                                                                                            \
-        FN(tile)(R, V, S, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, S == 1 ? add : 0);                          \
+        FN(tile)(R, V, S, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, S == 1 ? add : 0, every, (const char *)next); \
         break;
             TILE(1) TILE(2) TILE(3) TILE(4) TILE(5) TILE(6)
         }
         a += rows * a_row;
         c += rows * c_row;
         m -= rows;
+        if (asks) next += (k + every - 1) / every * line;
         if (--taller == 0) rows--;
     }
 }
 
 #define VECTORS(V, S)                                                                                                 \
     static void FN(column_##V##_##S)(COLUMN_ARGUMENTS) {                                                               \
-        FN(column)(V, S, m, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, add);                                     \
+        FN(column)(V, S, 0, m, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, add, next);                            \
     }
 #define COLUMNS(S) VECTORS(1, S) VECTORS(2, S) VECTORS(3, S) VECTORS(4, S) VECTORS(8, S)
 COLUMNS(1)
 COLUMNS(2)
 COLUMNS(4)
+
+static void FN(column_asking)(COLUMN_ARGUMENTS) {
+    FN(column)(NR_VECS, 1, 1, m, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, add, next);
+}
 
 #define NAME(V, S) FN(column_##V##_##S)
 #define NAMES(S) {NAME(1, S), NAME(2, S), NAME(3, S), NAME(4, S), NAME(8, S)}
@@ -122,7 +137,7 @@ static __attribute__((noinline)) void FN(column_by_chains)(int V, int chains, lo
         rows = m < 2 * MR ? m : 2 * MR;
         for (int s = 0; s < chains; s++)
             FN(column_of)(V, 1)(rows, (k - s + chains - 1) / chains, a + s * a_col, a_row, chains * a_col, b + s * b_row,
-                                chains * b_row, b_panel, sums[s], V * LANES, 0);
+                                chains * b_row, b_panel, sums[s], V * LANES, 0, NULL);
         for (long r = 0; r < rows; r++)
             for (int v = 0; v < V; v++) {
                 const real *at = sums[0] + (r * V + v) * LANES;
@@ -160,7 +175,8 @@ static __attribute__((noinline)) void FN(outer_product)(long m, long n, const re
 }
 
 static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long a_col, const void *b_, long b_row,
-                       long b_panel, void *c_, long c_row, int chains, int add) {
+                       long b_panel, void *c_, long c_row, int chains, int how) {
+    const int add = how & NNC_ADD;
     const real *a = a_, *b = b_;
     real *c = c_;
     if (m <= 0 || n <= 0) return;
@@ -169,14 +185,14 @@ static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long 
         return;
     }
     if (n <= LANES) { /* no question how to divide it */
-        FN(column_of)(1, chains)(m, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, add);
+        FN(column_of)(1, chains)(m, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, add, NULL);
         return;
     }
 #ifdef NNC_NARROWER
     const long rest = n % LANES; /* a last vector that is half empty at least */
     if (rest > 0 && rest <= LANES / 2 && nnc_wide_in_halves()) {
         const long j = n -= rest;
-        (*NNC_NARROWER)->matmul(m, rest, k, a, a_row, a_col, b + j / NR * b_panel + j % NR, b_row, b_panel, c + j, c_row, chains, add);
+        (*NNC_NARROWER)->matmul(m, rest, k, a, a_row, a_col, b + j / NR * b_panel + j % NR, b_row, b_panel, c + j, c_row, chains, how);
     }
 #endif
     /* Few rows leave accumulators free for more columns. */
@@ -194,6 +210,7 @@ static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long 
         const real *panel = b + (long)(j / NR) * b_panel + j % NR;
         if (chains > 1 && m >= MR && k >= 8 * chains && chains * v * 2 > NNC_ACC)
             FN(column_by_chains)((int)v, chains, m, k, a, a_row, a_col, panel, b_row, b_panel, c + j, c_row);
-        else FN(column_of)((int)v, chains)(m, k, a, a_row, a_col, panel, b_row, b_panel, c + j, c_row, add);
+        else (how & NNC_ASK_NEXT && v == NR_VECS ? FN(column_asking) : FN(column_of)((int)v, chains))(
+                m, k, a, a_row, a_col, panel, b_row, b_panel, c + j, c_row, add, j > 0 ? panel - b_panel : panel + k * NR);
     }
 }

@@ -10,6 +10,7 @@ cdef extern from "nnc.h" nogil:
     enum: NNC_ACTIVATIONS, NNC_LOSSES, NNC_OPTIMIZERS
     enum: NNC_FLOAT32, NNC_FLOAT64, NNC_READS_OUTPUT, NNC_READS_INPUT, NNC_MEAN, NNC_SUM, NNC_MEAN_OF_ROWS
     enum: NNC_identity
+    enum: NNC_ADD
     enum: NNC_OK, NNC_UNKNOWN_ISA, NNC_UNSUPPORTED_ISA
 
     ctypedef struct nnc_activation_info:
@@ -47,7 +48,7 @@ cdef extern from "nnc.h" nogil:
         const char *isa
         int itemsize, lanes, mr, nr
         void (*matmul)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row, long b_panel,
-                       void *c, long c_row, int chains, int add) noexcept nogil
+                       void *c, long c_row, int chains, int how) noexcept nogil
         void (*matvec)(long m, long k, const void *a, long a_row, const void *b, void *c, long c_row) noexcept nogil
         void (*matvec_t)(long n, long k, const void *x, const void *w, long w_row, void *z) noexcept nogil
         void (*copy)(long rows, long cols, const void *src, long src_row, void *dst, long dst_row) noexcept nogil

@@ -10,7 +10,7 @@ c) A cut contraction goes on where it stopped (matmul's add), so that no way of 
 """
 
 from ._arena cimport DEPTH
-from ._kernels cimport nnc_kernels
+from ._kernels cimport NNC_ADD, nnc_kernels
 
 cdef enum:
     SLAB = 256      # rows of weights read as they lie, at a time
@@ -22,13 +22,13 @@ cdef enum:
 
 
 cdef inline void packed_product(const nnc_kernels *k, long rows, long n, long depth, const char *x, long x_row,
-                                const char *b, char *z, long z_row, int add) noexcept nogil:
-    # Z (rows, n) = X (rows, depth) B, or += with add; B (depth, n) in panels
+                                const char *b, char *z, long z_row, int how) noexcept nogil:
+    # Z (rows, n) = X (rows, depth) B, or += with NNC_ADD; B (depth, n) in panels
     cdef:
         long i, size = k.itemsize
     for i from 0 <= i < rows by TALL:
         k.matmul(rows - i if rows - i < TALL else TALL, n, depth, x + i * x_row * size, x_row, 1, b, k.nr, depth * k.nr,
-                 z + i * z_row * size, z_row, 1, add)
+                 z + i * z_row * size, z_row, 1, how)
 
 
 cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char *x, long x_row, const char *w, long w_row,
@@ -43,7 +43,8 @@ cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char 
             block = THIN if rows <= (FEW_FAR if n * depth * size > FAR else FEW) else SLAB
         for q from 0 <= q < depth by block:
             height = depth - q if depth - q < block else block
-            k.matmul(rows, n, height, x + q * size, x_row, 1, w + q * w_row * size, w_row, k.nr, z, z_row, chains, q > 0)
+            k.matmul(rows, n, height, x + q * size, x_row, 1, w + q * w_row * size, w_row, k.nr, z, z_row, chains,
+                     NNC_ADD if q > 0 else 0)
         return
     block = block_columns(k, n, depth)
     for j from 0 <= j < n by block:
@@ -51,7 +52,7 @@ cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char 
         for q from 0 <= q < depth by DEPTH:
             height = depth - q if depth - q < DEPTH else DEPTH
             k.pack(height, width, w + (q * w_row + j) * size, w_row, scratch)
-            packed_product(k, rows, width, height, x + q * size, x_row, scratch, z + j * size, z_row, q > 0)
+            packed_product(k, rows, width, height, x + q * size, x_row, scratch, z + j * size, z_row, NNC_ADD if q > 0 else 0)
 
 
 cdef void times_transposed(const nnc_kernels *k, long rows, long n, long depth, const char *dz, long dz_row,
@@ -73,4 +74,4 @@ cdef void times_transposed(const nnc_kernels *k, long rows, long n, long depth, 
         for q from 0 <= q < depth by DEPTH:
             height = depth - q if depth - q < DEPTH else DEPTH
             k.pack_t(height, width, w + (j * w_row + q) * size, w_row, scratch)
-            packed_product(k, rows, width, height, dz + q * size, dz_row, scratch, dx + j * size, dx_row, q > 0)
+            packed_product(k, rows, width, height, dz + q * size, dz_row, scratch, dx + j * size, dx_row, NNC_ADD if q > 0 else 0)

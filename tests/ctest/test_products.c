@@ -153,6 +153,7 @@ static void test_matmul(const nnc_kernels *kernels) {
                         const int chains = mode == 3 ? 1 : 1 << mode, add = mode == 3;
                         const int compact = !add && (turn / LAYOUTS_OF_A + (unsigned)mode) % 2;
                         const long c_row = compact ? n : (n + 15) / 16 * 16 + 16;
+                        const int how = (add ? NNC_ADD : 0) | (chains == 1 && (turn / 7 + (unsigned)mode) % 2 ? NNC_ASK_NEXT : 0);
                         if (chains > nnc_chains(k, n)) continue;
                         poison(C, m * c_row + 300);
                         if (add) {
@@ -160,8 +161,8 @@ static void test_matmul(const nnc_kernels *kernels) {
                             for (long i = 0; i < m; i++) lay(C + i * c_row * size, start + i * n * size, n);
                         }
                         oracle(m, n, k, chains, add, start);
-                        kernels->matmul(m, n, k, A, a_row, a_col, b, b_row, b_panel, C, c_row, chains, add);
-                        snprintf(what, sizeof(what), "m %ld n %ld k %ld chains %d add %d B %d A %u C %s", m, n, k, chains, add, layout,
+                        kernels->matmul(m, n, k, A, a_row, a_col, b, b_row, b_panel, C, c_row, chains, how);
+                        snprintf(what, sizeof(what), "m %ld n %ld k %ld chains %d how %d B %d A %u C %s", m, n, k, chains, how, layout,
                                  turn % LAYOUTS_OF_A, compact ? "compact" : "padded");
                         compare(kernels, m, n, c_row, what);
                     }
