@@ -205,6 +205,7 @@ static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long 
         unsigned v = vecs & (wide - 1); /* wide is a power of two */
         if (v == 0) v = wide;
         else if (v > 4) v -= 4;
+        else if (v == 1 && wide == 2 && vecs > 2 && chains == 1) v = 3; /* alone, a vector of six rows would wait for FMA */
         vecs -= v;
         const unsigned long j = (unsigned long)vecs * LANES;
         const real *panel = b + (long)(j / NR) * b_panel + j % NR;
