@@ -89,6 +89,9 @@ int nnc_plan_layer_of(const nncore_plan *plan, int i, void *weight, void *bias, 
 /* The most samples for which run_many needs no scratch to be as quick as it can be. */
 static inline int64_t nnc_plan_stack_rows(const nncore_plan *plan) { return ((const nnc_plan *)plan)->stack_rows; }
 
+/* Samples that run_many with scratch takes through all layers at a time. */
+static inline int64_t nnc_plan_rows(const nncore_plan *plan) { return ((const nnc_plan *)plan)->rows; }
+
 /* How many layers have weights stored small. */
 static inline int nnc_plan_small(const nncore_plan *plan) {
     int small = 0;

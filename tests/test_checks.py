@@ -146,6 +146,15 @@ def test_wrong_inputs_have_their_words(X, columns, error, words):
         as_inputs(X, columns, "float32", name="features")
 
 
+def test_masks_within_lists_and_in_a_split_are_seen():
+    masked = np.ma.masked_greater(np.array([1.0, 999.0]), 100)
+    with pytest.raises(TypeError, match=r"X\[1\] is a masked array"):
+        checks.as_inputs([[1.0, 2.0], masked], 2, np.dtype("float32"))
+    for X, y in (([masked, masked], [1, 2]), (np.ma.stack([masked, masked]), [1, 2]), ([[1], [2]], masked)):
+        with pytest.raises(TypeError, match="masked"):
+            nn.datasets.split(X, y)
+
+
 def test_a_masked_array_without_masked_entries_is_an_array():
     assert as_inputs(np.ma.masked_array([[1.0, 2.0]]), 2, "float32")[0].tolist() == [[1, 2]]
 

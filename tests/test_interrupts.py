@@ -315,3 +315,46 @@ def test_gradients_of_an_infinite_loss_say_so():
     net = nn.Network([2, 1], init=1.0, bias=False, dtype="float64")
     with pytest.raises(FloatingPointError, match="inf"):
         net.gradients([[1e200, 1e200]], [[0]])
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer of signals")
+@pytest.mark.parametrize("call", ["predict", "freeze", "jacobian", "input_gradient", "evaluate"])
+def test_long_calls_look_at_signals(call):
+    net = nn.Network([400, 800, 400], seed=0)
+    X = y = np.zeros((20_000, 400), "float32")
+    do = {
+        "predict": net.predict,
+        "freeze": net.freeze(),
+        "jacobian": lambda X: net.jacobian(X[:500]),
+        "input_gradient": lambda X: net.input_gradient(X, output=0),
+        "evaluate": lambda X: net.evaluate(X, y),
+    }[call]
+
+    class Struck(Exception):
+        pass
+
+    def strike(number, frame):
+        raise Struck
+
+    before = signal.signal(signal.SIGALRM, strike)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        with pytest.raises(Struck):  # else the call went on to its end
+            do(X)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("rows", [1, 700, 2000])
+def test_what_goes_in_parts_is_the_same(rows):
+    net = nn.Network([300, 700, 300], seed=0)  # 420,000 multiplications a sample: 640 samples are a part
+    X = uniform((2000, 300), 5).astype("float32")[:rows]
+    assert np.array_equal(net.freeze()(X), net.predict(X))
+    weights = uniform((2000, 300), 6).astype("float32")[:rows]
+    whole = net.input_gradient(X, weights=weights)
+    assert np.array_equal(whole[-1], net.input_gradient(X[-1], weights=weights[-1]))
+    assert np.array_equal(net.input_gradient(X, output=3)[-1], net.input_gradient(X[-1], output=3))
+    narrow = nn.Network([300, 400, 2], seed=0)
+    assert np.array_equal(narrow.jacobian(X)[-1], narrow.jacobian(X[-1]))

@@ -249,6 +249,53 @@ def test_copies_are_whole_and_apart(duplicate):
     assert np.array_equal(same.parameters, again.parameters)
 
 
+class Named(nn.Network):
+    def __init__(self, sizes, name):
+        super().__init__(sizes)
+        self.name = name
+
+
+def test_a_subclass_keeps_what_it_has():
+    net = Named([2, 2], "first")
+    net.more = [1]
+    for other in (net.copy(), copy.copy(net), pickle.loads(pickle.dumps(net)), copy.deepcopy(nn.Trainer(net)).net):
+        assert (
+            type(other) is Named and other.name == "first" and other.more == [1] and other.predict([1, 2]).shape == (2,)
+        )
+    assert net.copy().more is not net.more
+
+
+@pytest.mark.parametrize(
+    "layers", [[3, 4, 1], (3, 4, 1), np.array([3, 4, 1]), range(3, 0, -1), iter([3, 4, 1])], ids=str
+)
+def test_no_bias_whatever_names_the_sizes(layers):
+    assert all(layer.bias is None for layer in nn.Network(layers, bias=False).layers)
+
+
+def test_the_sizes_are_one_list():
+    with pytest.raises(TypeError, match=r"put the sizes into one list, \[64, 32, 10\]"):
+        nn.Network(64, 32, 10)
+    with pytest.raises(TypeError, match="as in batch_size="):
+        small().fit(np.eye(3), [1, 2, 3], 5, 32)
+    with pytest.raises(TypeError, match=r"hidden must be .*Dense\(8, 'tanh'\)"):
+        nn.Network([2, 3, 1], hidden=["tanh"])
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("score", "evaluate"),
+        ("partial_fit", "Trainer"),
+        ("state_dict", "parameters"),
+        ("nothing_like_it", "no attribute"),
+    ],
+)
+def test_members_of_other_libraries_are_named(name, words):
+    with pytest.raises(AttributeError, match=words) as caught:
+        getattr(small(), name)
+    assert caught.value.name == name and not hasattr(small(), name)
+
+
 @pytest.mark.parametrize("twin", [copy.deepcopy, copy.copy, lambda one: pickle.loads(pickle.dumps(one))])
 def test_a_trainer_and_its_copy_go_on_alike(twin, uniform):
     X, y = uniform((20, 3)), uniform((20, 2))
@@ -269,6 +316,29 @@ def test_pickles_of_the_rest():
     predict = small().freeze()
     assert np.array_equal(pickle.loads(pickle.dumps(predict))(np.eye(3)), predict(np.eye(3)))
     assert pickle.loads(pickle.dumps(nn.Adam(0.5))) == nn.Adam(0.5)
+    for one in (predict.report, predict.ctypes, nn.activations(), nn.losses()):
+        assert repr(pickle.loads(pickle.dumps(one))) == repr(one)
+
+
+@pytest.mark.parametrize("twin", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_copies_of_gradients_are_views_of_one_vector(twin):
+    net = nn.Network([3, nn.Dense(2, bias=False), 1], seed=0)
+    for given in (net.gradients(np.eye(3), [1, 2, 3]), nn.numeric_gradient(net, np.eye(3), [1, 2, 3])):
+        other = twin(given)
+        assert type(other) is type(given) and np.array_equal(other.vector, given.vector)
+        other.vector[:] = 7
+        assert (other.layers[0].weight == 7).all() and other.layers[0].bias is None and other.layers[1].bias == 7
+        assert not (given.vector == 7).any()
+
+
+def test_a_number_is_an_initialiser_after_loading_too(tmp_path):
+    net = nn.Network([2, nn.Dense(3, init=lambda rng, fan_in, fan_out: 1.0), 1], init=0.5, seed=3)
+    net.save(tmp_path / "a.safetensors")
+    other = nn.load(tmp_path / "a.safetensors")
+    assert [layer.init for layer in other.layers] == ["he", 0.5] and net.copy().layers[1].init == 0.5
+    if os.path.isdir("/proc/1"):
+        with pytest.raises(OSError, match="cannot save .*the folder /proc/1 cannot be written"):
+            net.save("/proc/1/a.safetensors")
 
 
 def test_save_and_load(tmp_path):

@@ -108,6 +108,21 @@ def test_a_corner_within_the_nudge_is_no_fault():
     assert nn.check_gradient(net, [[1e-5]], [[1.0]])  # eps = 1e-4 steps over relu's corner
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("y", [[1, 0, 0, 1], [0, 1, 1, 0]])
+def test_a_sample_on_the_corner_is_no_fault(y, dtype):
+    X = [[0, 0], [0, 1], [1, 0], [1, 1]]  # biases begin at 0: the first is on the corner of every unit
+    for seed in range(5):
+        assert nn.check_gradient(nn.Network([2, 8, 1], seed=seed, dtype=dtype), X, y)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tanh_reaches_one_and_is_flat_there(dtype):
+    net = nn.Network([1, 1], output="tanh", init=1.0, dtype=dtype)
+    assert net.predict([[30.0], [-1e30]]).tolist() == [[1], [-1]] and net.jacobian([30.0]).tolist() == [[0]]
+    assert nn.check_gradient(net, [[1000.0], [2000.0]], [0, 0])
+
+
 def test_large_networks_are_sampled():
     X, y = nn.datasets.load_digits()
     net = nn.Network([64, 32, 10], output="softmax", seed=0)
@@ -250,4 +265,16 @@ def test_curves_of_any_numbers():
     flat = text_curve([0, 1], [3, 3], height=3, width=10)
     assert flat.splitlines()[0].endswith("|" + "*" * 10)
     assert "o" in text_curve([0, 1, 2], [1, np.inf, 2], points=([1], [1.5]))
+    assert text_curve([2, 0, 1], [4, 0, 1]) == text_curve([0, 1, 2], [0, 1, 4])
+    with pytest.raises(ValueError, match="height must be a positive integer"):
+        text_curve([1], [1], height=0)
     assert all(len(line) < 80 for line in text_curve(np.arange(9), np.arange(9.0) ** 9).splitlines())
+
+
+def test_a_sweep_without_a_number():
+    net = nn.Network([1, nn.Dense(1, bias=False, init=2.0)], dtype="float64")
+    with np.errstate(over="ignore"):
+        sweep = nn.loss_sweep(net, [1e200], [1.0], "W1[0, 0]", [1e200], loss="sse")
+    assert "LossSweep" in repr(sweep) and "W1[0, 0] varies" in str(sweep)
+    with pytest.raises(TypeError, match="masked"):
+        nn.loss_sweep(net, [1], [1], "W1[0, 0]", np.ma.masked_greater([1.0, 2.0], 1.5))

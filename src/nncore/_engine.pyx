@@ -25,16 +25,13 @@ cimport numpy as cnp
 from ._arena cimport Arena, Plan
 from ._arena import aligned
 from ._arrays cimport apart, in_place, in_unit, is_finite, labels_of
-from ._kernels cimport (NNC_COEFS, NNC_MEAN, NNC_SUM, WORTH_A_THREAD, WORTH_A_TRIAL, kernels, loss_info,
+from ._kernels cimport (NNC_COEFS, NNC_MEAN, NNC_SUM, PART, WORTH_A_THREAD, WORTH_A_TRIAL, kernels, loss_info,
                         nnc_give, nnc_mix, nnc_pace, nnc_pace_note, nnc_pace_steps, nnc_pace_threads, optimizer_rescale,
                         optimizer_slots, parallel, shuffle, team_for)
 from ._team cimport Job, predict_team, train_team
 from ._turn cimport Turn
 
 cnp.import_array()
-
-cdef enum:
-    PART = 1 << 28  # multiplications of a prediction between two looks at signals: some 5 ms of one core
 
 WHOLE = (int, np.integer)
 NUMBERS = (float, int, np.floating, np.integer)
@@ -177,6 +174,8 @@ cdef class Engine(Arena):
         cdef:
             int i
             double hyper[NNC_COEFS]
+        if len(state) != 6:
+            raise TypeError(f"a state has 6 parts, this one {len(state)}")
         settings, step, carry, slots, shuffle_state, dropout_key = state
         if settings is not None:
             found = [(slot.size, slot.dtype.name) for slot in slots]

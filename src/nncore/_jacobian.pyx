@@ -10,6 +10,7 @@ c) Some samples go through a layer together, so that a packed block of W serves 
 d) One sample from Python costs two checks through numpy's C-API and no allocation with `out`.
 """
 
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject
 from libc.string cimport memcpy, memset
 
@@ -23,7 +24,7 @@ from ._arena cimport Arena, Layer, Plan, scratch_of
 from ._arrays cimport apart
 from ._backward cimport backward
 from ._forward cimport forward
-from ._kernels cimport NNC_ALIGN, NNC_identity, WORTH_A_THREAD, nnc_team, parallel, team_for, team_size
+from ._kernels cimport NNC_ALIGN, NNC_identity, PART, WORTH_A_THREAD, nnc_team, parallel, team_for, team_size
 from ._product cimport times, times_transposed
 from ._share cimport Share, alone
 
@@ -233,8 +234,9 @@ cdef class Jacobian(Arena):
             Task *t = &self.task
             int team
             double work
+            long outputs = 1 if t.weights != NULL else self.plan.outputs  # rows of out for a sample
+            long most
         t.X = <const char *>cnp.PyArray_DATA(X)
-        t.samples = samples
         t.out = <char *>cnp.PyArray_DATA(out)
         work = 3.0 * self.plan.inputs * self.plan.layers[0].outputs
         if t.weights == NULL:
@@ -242,11 +244,23 @@ cdef class Jacobian(Arena):
         else:
             work += self.back_work / self.plan.outputs
         team = 1 if samples == 1 else team_for(work * samples, WORTH_A_THREAD, wanted)
-        with nogil:
-            if team > 1:
-                parallel(team if team < self.threads else self.threads, team_work, t)
-            else:
-                some_samples(t, 0, 1)
+        if team > self.threads:
+            team = self.threads
+        most = (1 + <long>(PART / (work + 1)) // (ROOM * team)) * ROOM * team
+        while samples > 0:  # so many at a time that Ctrl-C need not wait
+            t.samples = samples if samples < most else most
+            with nogil:
+                if team > 1:
+                    parallel(team, team_work, t)
+                else:
+                    some_samples(t, 0, 1)
+            t.X += t.samples * self.plan.inputs * self.plan.size
+            t.out += t.samples * outputs * self.plan.inputs * self.plan.size
+            if t.weights != NULL:
+                t.weights += t.samples * t.weights_row * self.plan.size
+            samples -= t.samples
+            if samples > 0:
+                PyErr_CheckSignals()
         return 0
 
     def jacobian(self, X, out=None, int threads=0):
@@ -306,5 +320,5 @@ cdef class Jacobian(Arena):
             raise ValueError(f"weights has shape {source.shape}, expected ({outputs},) or ({samples}, {outputs}): "
                              "one number per output")
         result = checks.convert(source.reshape(-1, outputs), self.parameters.dtype)
-        checks.require_finite(result, "weights")
+        checks.require_finite(result.reshape(source.shape), "weights", source)
         return result[0] if source.ndim == 1 else result

@@ -110,6 +110,7 @@ cdef extern from "plan.h" nogil:
     int64_t nnc_plan_bytes(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, int live)
     void nnc_plan_build(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, const void *base, void *block)
     int64_t nnc_plan_stack_rows(const void *plan)
+    int64_t nnc_plan_rows(const void *plan)
     int nnc_plan_small(const void *plan)
     int nnc_plan_layer_of(const void *plan, int i, void *weight, void *bias, float *scale)
 
@@ -131,6 +132,7 @@ cdef int default_threads() noexcept nogil
 
 cdef enum:
     WORTH_A_THREAD = 1500000    # multiplications per thread that certainly repay it
+    PART = 1 << 28              # multiplications between two looks at signals: some 5 ms of one core
     WORTH_A_TRIAL = 200000      # below which a thread is not even tried: waking and waiting for it cost more
 
 cdef inline int team_for(double work, double worth, int wanted) noexcept nogil:

@@ -3,9 +3,10 @@
 import os
 from collections import namedtuple
 
-Activation = namedtuple("Activation", "name index formula derivative reads rowwise init parameter parameter_default")
-Loss = namedtuple("Loss", "name index formula gradient reduction link")
-OptimizerInfo = namedtuple("OptimizerInfo", "name index display formula source defaults")
+Activation = namedtuple("Activation", "name index formula derivative reads rowwise init parameter parameter_default",
+                        module=__name__)
+Loss = namedtuple("Loss", "name index formula gradient reduction link", module=__name__)
+OptimizerInfo = namedtuple("OptimizerInfo", "name index display formula source defaults", module=__name__)
 
 
 def activations():
@@ -179,4 +180,4 @@ cdef extern from *:
 
 def build_info():
     """What this build was made with."""
-    return {"compiler": NNC_COMPILER.decode(), "cython": CYTHON_VERSION.decode()}
+    return {"compiler": NNC_COMPILER.decode(), "cython": CYTHON_VERSION.decode().replace("_", ".")}

@@ -11,6 +11,7 @@ d) Many samples through a wide network want more room than the stack should give
    for a single sample with memory of their own.
 """
 
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_RawFree, PyMem_RawMalloc
 from cpython.object cimport PyObject, PyTypeObject
 from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_SetContext
@@ -26,8 +27,8 @@ cimport numpy as cnp
 
 from . import checks
 from ._arrays cimport READABLE, WRITABLE, apart, data_of, is_matrix, is_vector, lies_right, rows_of
-from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, WORTH_A_THREAD, nnc_give, nnc_take, nnc_team, parallel, plan_layer,
-                        nnc_plan_small, nnc_plan_stack_rows, team_for, team_size)
+from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, PART, WORTH_A_THREAD, nnc_give, nnc_plan_rows, nnc_plan_small,
+                        nnc_plan_stack_rows, nnc_take, nnc_team, parallel, plan_layer, team_for, team_size)
 from ._plan cimport WORTH_RELEASING, make_plan
 
 cnp.import_array()
@@ -47,8 +48,8 @@ cdef extern from *:
 
 cdef object OUT = "out"                 # interned, as the names that a caller's code gives are
 
-Functions = namedtuple("Functions", "function plan inputs outputs scratch")
-Report = namedtuple("Report", "storage bytes max_error mean_error small_layers")
+Functions = namedtuple("Functions", "function plan inputs outputs scratch", module=__name__)
+Report = namedtuple("Report", "storage bytes max_error mean_error small_layers", module=__name__)
 Report.__doc__ = """What storing weights in fewer bytes brings and costs: the plan's bytes, the largest and the mean absolute
 difference from the network's answers to the sample that `freeze` was given (nan without one), and in how many layers the
 weights are stored so."""
@@ -391,8 +392,27 @@ cdef int many_samples(Predictor self, int64_t n, const void *x, void *out) excep
     if work < WORTH_RELEASING:
         return answer_many(self, n, x, out, 1)
     team = team_for(work, WORTH_A_THREAD, 0)
+    if work > PART:
+        return in_parts(self, n, <const char *>x, <char *>out, team)
     with nogil:
         answer_many(self, n, x, out, team)
+    return 0
+
+
+cdef int in_parts(Predictor self, int64_t n, const char *x, char *out, int team) except -1:
+    # so many samples at a time that Ctrl-C need not wait; whole blocks of rows, for each reads all of the weights
+    cdef:
+        const nncore_plan *p = self.plan
+        int64_t block = team * nnc_plan_rows(p), most = (1 + <int64_t>(PART / (self.work + 1)) // block) * block, some
+    while n > 0:
+        some = n if n < most else most
+        with nogil:
+            answer_many(self, some, x, out, team)
+        x += some * p.inputs * p.itemsize
+        out += some * p.outputs * p.itemsize
+        n -= some
+        if n > 0:
+            PyErr_CheckSignals()
     return 0
 
 

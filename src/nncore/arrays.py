@@ -56,6 +56,10 @@ def require_unmasked(value: object, name: str) -> None:
     """
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise TypeError(f"{name} is a masked array with masked entries: fill them first, as with {name}.filled(0)")
+    if isinstance(value, (list, tuple)):
+        for i, item in enumerate(value):
+            if isinstance(item, np.ma.MaskedArray):
+                require_unmasked(item, f"{name}[{i}]")
 
 
 def _floats(array: np.ndarray, name: str) -> np.ndarray:

@@ -89,6 +89,8 @@ def _demo(options: argparse.Namespace) -> int:
         folder = os.path.dirname(os.path.abspath(options.save))
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"cannot save {options.save}: there is no folder {folder}")
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"cannot save {options.save}: the folder {folder} cannot be written")
     X, y = nn.datasets.load_digits()
     X_train, X_test, y_train, y_test = nn.datasets.split(X, y, test=0.2, seed=options.seed, stratify=True)
     net = nn.Network([64, 64, 10], hidden="relu", output="softmax", seed=options.seed)

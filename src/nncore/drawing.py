@@ -190,7 +190,8 @@ def _curve(result: Any, ax: Any, path: ArrayLike | None) -> None:
     ax.plot([result.best], [low], "o", color=INK, markersize=6, zorder=4, label=bottom)
     if path is not None:
         steps = np.asarray(path, np.float64).ravel()
-        heights = np.interp(steps, result.values, result.loss, left=np.nan, right=np.nan)
+        order = np.argsort(result.values, kind="stable")
+        heights = np.interp(steps, result.values[order], result.loss[order], left=np.nan, right=np.nan)
         count = f"{len(steps) - 1} steps"
         ax.plot(steps, heights, ".-", color=ORANGE, linewidth=1, markersize=9, zorder=3, label=count)
         _arrows(ax, steps, heights)

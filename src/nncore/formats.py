@@ -333,7 +333,11 @@ def write_whole(path: str, chunks: Iterable[bytes]) -> None:
     base = os.path.basename(target)[:_LONGEST]
     beside = os.path.join(folder, f"{base}.{os.urandom(6).hex()}.part")
     # Made by os.open, so that the umask decides the permissions of a new file, as with any other file.
-    number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        number = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    except OSError as error:
+        why = f"the folder {folder} cannot be written ({error.strerror})"
+        raise type(error)(f"cannot save {path}: {why}") from None
     try:
         with os.fdopen(number, "wb") as file:
             file.writelines(chunks)

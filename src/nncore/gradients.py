@@ -33,14 +33,15 @@ class Gradients:
     def __init__(self, loss: float, vector: NDArray[Any], layers: Sequence[Any]) -> None:
         self.loss = loss
         self.vector = vector
-        self.layers: list[LayerGradient] = []
-        at = 0
-        for layer in layers:
-            split = at + layer.inputs * layer.outputs
-            end = split if layer.bias is None else split + layer.outputs
-            weight = vector[at:split].reshape(layer.inputs, layer.outputs)
-            self.layers.append(LayerGradient(weight, None if layer.bias is None else vector[split:end]))
-            at = end
+        self.layers = _views(vector, [(layer.inputs, layer.outputs, layer.bias is not None) for layer in layers])
+
+    def __getstate__(self) -> dict[str, Any]:
+        shapes = [(*layer.weight.shape, layer.bias is not None) for layer in self.layers]
+        return {**self.__dict__, "layers": shapes}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.layers = _views(self.vector, state["layers"])
 
     def __iter__(self) -> Iterator[LayerGradient]:
         return iter(self.layers)
@@ -48,3 +49,15 @@ class Gradients:
     def __repr__(self) -> str:
         name = type(self).__name__
         return f"{name}(loss {self.loss:.6g}, {plural(self.vector.size, 'parameter')} in {plural(len(self.layers), 'layer')})"
+
+
+def _views(vector: NDArray[Any], shapes: Sequence[tuple[int, int, bool]]) -> list[LayerGradient]:
+    # of the parts of the vector; shapes: (inputs, outputs, has a bias) of each layer
+    layers, at = [], 0
+    for inputs, outputs, has_bias in shapes:
+        split = at + inputs * outputs
+        end = split + outputs if has_bias else split
+        weight = vector[at:split].reshape(inputs, outputs)
+        layers.append(LayerGradient(weight, vector[split:end] if has_bias else None))
+        at = end
+    return layers

@@ -19,7 +19,8 @@ class History:
     Attributes
     ----------
     loss : list of float
-        Mean training loss of each epoch, taken over its batches while the weights moved.
+        Training loss of each epoch, over its batches while the weights moved: the mean over samples, of sse the sum over all,
+        which makes that of training and that of fewer validation samples no two numbers to compare.
     val_loss : list of float
         Loss on the validation data after each epoch; empty if there never were any, nan for epochs without.
     seconds : list of float
@@ -52,7 +53,7 @@ class History:
         Parameters
         ----------
         loss : float
-            Mean training loss of the epoch.
+            Training loss of the epoch.
         val_loss : float, optional
             Loss on the validation data.
         seconds : float, default 0.0

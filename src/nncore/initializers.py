@@ -161,6 +161,23 @@ def label(init: Init) -> str:
     return "custom" if callable(init) else repr(float(init))
 
 
+def of_label(text: object) -> Init | None:
+    """The initialiser that `label` wrote down so; None where it was a callable, or is something else.
+
+    Examples
+    --------
+    >>> of_label("he"), of_label("0.5"), of_label("custom")
+    ('he', 0.5, None)
+    """
+    if not isinstance(text, str) or text in INITIALIZERS:
+        return text if isinstance(text, str) else None
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
+
+
 def fill(weight: np.ndarray, init: Init, rng: np.random.Generator) -> None:
     """Write a layer's first weights.
 

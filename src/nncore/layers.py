@@ -152,11 +152,16 @@ class Layer:
         return f"Layer({self.inputs} -> {self.outputs}, {self.activation}{bias}{dropout}, {self.size:,} parameters)"
 
 
-def resolve(layers: Sequence[int | Dense], hidden: str, output: str) -> tuple[int, list[Dense]]:
-    """The number of inputs and one complete Dense per layer, from sizes and Dense objects as `Network` takes them."""
+def resolve(layers: Sequence[int | Dense], hidden: str, output: str, bias: bool = True) -> tuple[int, list[Dense]]:
+    """The number of inputs and one complete Dense per layer, from sizes and Dense objects as `Network` takes them. bias: of the
+    layers that are sizes."""
     if isinstance(layers, (str, bytes)) or not isinstance(layers, Iterable):
         raise TypeError(f"layers must be a list such as [64, 32, 10], got {layers!r}")
     rows = _kernels.activations()
+    for name, value in (("hidden", hidden), ("output", output)):
+        if not isinstance(value, str):
+            raise TypeError(f"{name} must be the name of an activation, got {checks.short(value)}; "
+                            "a layer gets one of its own as in Dense(8, 'tanh')")  # fmt: skip
     hidden = checks.choice("activation", hidden, rows)
     output = checks.choice("activation", output, rows)
     items = list(layers)
@@ -168,7 +173,7 @@ def resolve(layers: Sequence[int | Dense], hidden: str, output: str) -> tuple[in
     specs = []
     for i, item in enumerate(items[1:], start=1):
         last = i == len(items) - 1
-        given = item if isinstance(item, Dense) else Dense(checks.positive_int(f"layers[{i}]", item))
+        given = item if isinstance(item, Dense) else Dense(checks.positive_int(f"layers[{i}]", item), bias=bias)
         activation = given.activation or (output if last else hidden)
         spec = Dense(given.outputs, activation, bias=given.bias, init=given.init, dropout=given.dropout)
         spec.parameter = given.parameter

@@ -21,6 +21,7 @@ from .shape import DTYPES
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike, NDArray
+    from typing_extensions import Self
 
     from .optimizers import Optimizer
 
@@ -53,7 +54,7 @@ class Network(Inside):
     ----------
     layers : tuple of Layer
     history : History or None
-        Of the last `fit`.
+        Of the last `Network.fit`.
 
     Examples
     --------
@@ -79,9 +80,7 @@ class Network(Inside):
         bias: bool = True,
     ) -> None:
         checks.flag("bias", bias)
-        items = [Dense(item, bias=False) if not bias and i and not isinstance(item, Dense) else item
-                 for i, item in enumerate(layers)] if isinstance(layers, (list, tuple)) else layers  # fmt: skip
-        inputs, specs = resolve(items, hidden, output)
+        inputs, specs = resolve(layers, hidden, output, bias)
         if init is not None:
             init = initializers.check(init)
             for spec in specs:
@@ -100,6 +99,7 @@ class Network(Inside):
         self._idle: list[Engine] = []  # engines for prediction that no call is using
         self._idle_trainers: list[Engine] = []  # and for gradients
         self._idle_jacobians = []
+        self._known = {*self.__dict__, "seed", "_known"}  # all else belongs to a subclass or its user
 
     # ---- what it does -------------------------------------------------------------------------------------------------
 
@@ -157,8 +157,9 @@ class Network(Inside):
         Returns
         -------
         dict
-            "loss", and "accuracy" (softmax and sigmoid outputs: the part of targets that is hit) or "r2" (others: 1 - the
-            squared error over the targets' variance; nan for constant targets).
+            "loss", and "accuracy" (softmax and sigmoid outputs: the part of targets that is hit, of several sigmoids
+            each on its own) or "r2" (others: the mean over outputs of 1 - the squared error over the targets' variance; nan for
+            constant targets).
         """
         from . import metrics
 
@@ -242,7 +243,7 @@ class Network(Inside):
         epochs : int, default 10
             Passes over X.
         batch_size : int or None, default 32
-            Samples per step; None for all of them.
+            Samples per step; None for all of them. Ctrl-C is heard between steps.
         loss : str, optional
             By default the one that follows from the output.
         optimizer : str or Optimizer, default "adam"
@@ -256,7 +257,8 @@ class Network(Inside):
         stop_loss : float, optional
             Stop after the first epoch whose training loss is at or below it.
         patience : int, optional
-            Stop once so many epochs in a row have not lowered the validation loss, with the weights of the best epoch.
+            Stop once so many epochs in a row have not lowered the validation loss. With it the network always ends with the
+            weights of its best epoch, also when all epochs were run: ``val_loss[-1]`` need not be its loss.
         progress : "auto", True or False
             A progress bar; "auto" shows one on a terminal or in a notebook only.
         threads : int, optional
@@ -356,15 +358,16 @@ class Network(Inside):
 
         formats.save(self, path)
 
-    def copy(self) -> Network:
+    def copy(self) -> Self:
         """A network of its own with the same weights."""
         from copy import deepcopy
 
         return deepcopy(self)
 
     def __getstate__(self) -> dict[str, Any]:
+        others = {name: value for name, value in self.__dict__.items() if name not in self._known}
         return {"description": self.describe(), "parameters": self._parameters.copy(), "seed": self.seed,
-                "history": self.history}  # fmt: skip
+                "history": self.history, "others": others}  # fmt: skip
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         fresh = self.from_description(state["description"])
@@ -372,6 +375,7 @@ class Network(Inside):
         self._parameters[:] = state["parameters"]
         self.seed = state["seed"]
         self.history = state["history"]
+        self.__dict__.update(state.get("others", {}))
 
     # ---- inside -------------------------------------------------------------------------------------------------------
 

@@ -64,14 +64,17 @@ class LossSweep:
     def __str__(self) -> str:
         if len(self.names) == 1:
             return text_curve(self.values, self.loss, title=f"{self.kind} as {self.names[0]} varies",
-                              points=([self.best], [np.nanmin(self.loss)]))  # fmt: skip
+                              points=([self.best], [self._smallest()]))  # fmt: skip
         return repr(self)
 
     def __repr__(self) -> str:
         size = " x ".join(str(n) for n in self.loss.shape)
         best = f"{self.best:g}" if len(self.names) == 1 else f"{self.best[0]:g}, {self.best[1]:g}"
-        smallest = f"smallest {self.kind} {np.nanmin(self.loss):.6g} at {best}"
+        smallest = f"smallest {self.kind} {self._smallest():.6g} at {best}"
         return f"LossSweep({', '.join(self.names)}: {size} values, {smallest})"
+
+    def _smallest(self) -> float:  # nan if no loss is a number
+        return float(np.fmin.reduce(self.loss, axis=None))
 
 
 def loss_sweep(
@@ -200,6 +203,8 @@ def random_search(
     low, high = checks.number("low", low), checks.number("high", high)
     if low >= high:
         raise ValueError(f"low must be below high, got {low:g} and {high:g}")
+    if not np.isfinite(high - low):
+        raise ValueError(f"low and high are too far apart for float64: {low:g} and {high:g}")
     trials = checks.positive_int("trials", trials)
     goal = -np.inf if stop_loss is None else checks.number("stop_loss", stop_loss)
     at = LossAt(net, X, y, loss)
@@ -219,7 +224,7 @@ def random_search(
 
 
 def _axis(values: Any) -> NDArray[Any]:
-    array = np.asarray(values, np.float64)
+    array = checks.numeric(values, "values").astype(np.float64)
     if array.ndim != 1 or array.size == 0 or not np.isfinite(array).all():
         raise ValueError("values must be one or more finite numbers in one dimension, "
                          f"got shape {array.shape}; a surface takes a pair of them")  # fmt: skip

@@ -142,10 +142,9 @@ class Shape(KnownAttributes):
             activation = checks.choice("activation", item["activation"], rows)
             name = rows[activation].parameter
             given = {name: item["parameter"]} if name and item.get("parameter") is not None else {}
-            init = item.get("init")
-            known = init if isinstance(init, str) and init in initializers.INITIALIZERS else None
+            init = initializers.of_label(item.get("init"))
             specs.append(
-                Dense(item["outputs"], activation, bias=item["bias"], dropout=item["dropout"], init=known, **given)
+                Dense(item["outputs"], activation, bias=item["bias"], dropout=item["dropout"], init=init, **given)
             )
         inputs, specs = resolve([description["inputs"], *specs], "identity", "identity")
         net = cls.__new__(cls)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import checks
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -19,7 +21,7 @@ def text_curve(
     Parameters
     ----------
     x, y : array_like
-        (n,) with x ascending; y that is not finite is left out.
+        (n,), x in any order; what is not finite is left out.
     width, height : int
         Of the drawing, in characters, without the numbers beside it.
     title : str
@@ -46,8 +48,10 @@ def text_curve(
     x, y = np.asarray(x, np.float64).ravel(), np.asarray(y, np.float64).ravel()
     if x.shape != y.shape:
         raise ValueError(f"x has {x.size} numbers and y has {y.size}: one y for each x is needed")
+    width, height = checks.positive_int("width", width), checks.positive_int("height", height)
     good = np.isfinite(x) & np.isfinite(y)
-    x, y = x[good], y[good]
+    order = np.argsort(x[good], kind="stable")
+    x, y = x[good][order], y[good][order]
     if x.size == 0:
         return title or "(nothing to draw)"
     dots = _points(points)

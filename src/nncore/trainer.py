@@ -39,7 +39,7 @@ class Trainer(KnownAttributes):
     learning_rate : float, optional
         Replaces the optimizer's.
     batch_size : int or None, default 32
-        Samples per step; None for all of them. The last batch of an epoch may be shorter.
+        Samples per step; None for all of them. The last batch of an epoch may be shorter. Ctrl-C is heard between steps.
     threads : int, optional
         Threads to use. By default the work decides, up to NNCORE_NUM_THREADS or the number of CPUs. Results do not depend
         on it.
@@ -183,13 +183,15 @@ class Trainer(KnownAttributes):
             Stop after the first epoch whose training loss is at or below it.
         patience : int, optional
             Stop once so many epochs in a row have not lowered the validation loss. When `fit` returns, for whatever reason, the
-            network has the weights of its best epoch (the optimizer's moments are the last one's). Needs `validation_data`.
+            network has the weights of its best epoch, and ``val_loss[-1]`` need not be its loss (the optimizer's moments are the
+            last one's). Needs `validation_data`.
         progress : "auto", True or False
             A progress bar; "auto" shows one on a terminal or in a notebook only.
 
         Returns
         -------
         History
+            `history`: of all calls so far, the same object each time.
 
         Raises
         ------
@@ -277,6 +279,8 @@ class Trainer(KnownAttributes):
     def state(self) -> dict[str, Any]:
         """Everything that training goes on from besides the network itself: step count, optimizer slots, random state, seed.
 
+        It is for `restore` alone: slots are in the core's own scale, in which Adam's are not the means that its formula names.
+
         Raises
         ------
         RuntimeError
@@ -304,7 +308,7 @@ class Trainer(KnownAttributes):
             if inner is not None:
                 engine = self._new_engine(1)
                 engine.set_state(inner)
-        except (TypeError, KeyError, AttributeError):
+        except (TypeError, KeyError, AttributeError, OverflowError):
             raise TypeError(f"state must be what Trainer.state() gave, got {checks.short(state)}") from None
         self._put_in_place(engine)
         self._optimizer, self._seed = settings, seed
@@ -403,7 +407,7 @@ class Trainer(KnownAttributes):
         n = X.shape[0]
         if not 0 < part < 1:
             raise ValueError(f"validation_data={part!r} must be a fraction between 0 and 1, or a pair (X, y)")
-        count = int(round(n * part))
+        count = round(n * float(part))  # of a float16, n times it may be infinite
         if not 0 < count < n:
             raise ValueError(f"validation_data={part!r} leaves no samples on one side: of {n} it sets aside {count}")
         order = initializers.permutation(initializers.generator(self.seed, initializers.CHOOSING), n)

@@ -12,7 +12,7 @@ import functools
 import math
 import numbers
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -60,6 +60,20 @@ _PARAMETERS_ELSEWHERE = {
     "test": "testsize",
     "threads": "numthreads njobs workers",
     "validation_data": "validationsplit validationfraction",
+}
+# Likewise what is asked of a network or a trainer, under what does it here: a member of theirs, or words.
+_MEMBERS_ELSEWHERE = {
+    "evaluate(X, y)": "score",
+    "predict(X)": "predict_proba predict_on_batch decision_function forward",
+    "step(x, y)": "partial_fit train_on_batch train_step",
+    "nncore.Trainer(net).step(x, y)": "partial_fit train_on_batch train_step",
+    "gradients(X, y)": "backward grad gradient",
+    "parameters, or layers[i].weight": "weights weight coefs_ get_weights state_dict set_weights load_state_dict",
+    "layers[i].bias": "biases bias intercepts_",
+    "learning_rate": "lr",
+    "nncore.Trainer(net), whose optimizer and loss are given to it": "compile",
+    "nothing: fit trains, and predict drops nothing out": "train eval no_grad zero_grad",
+    "summary()": "info describe_layers",
 }
 # What does not exist here, though something of another meaning is spelt nearly so.
 _NOWHERE = (
@@ -115,6 +129,18 @@ class KnownAttributes:
     Classes that a user makes from it may have attributes of their own.
     """
 
+    if not TYPE_CHECKING:  # for which it would be a class with every attribute
+
+        def __getattr__(self, name):
+            kind = type(self)
+            words = f"{kind.__name__!r} object has no attribute {name!r}"
+            for here, elsewhere in _MEMBERS_ELSEWHERE.items():
+                first = here.partition("(")[0].partition(",")[0].partition("[")[0]
+                if name in elsewhere.split() and (hasattr(kind, first) or not first.isidentifier()):
+                    words += f": here it is {here}"
+                    break
+            raise AttributeError(words, name=name, obj=self)
+
     def __setattr__(self, name: str, value: object) -> None:
         kind = type(self)
         known = name.startswith("_") or hasattr(kind, name) or name in _annotated(kind)
@@ -144,14 +170,24 @@ def known_parameters(function: Function) -> Function:
     TypeError: train() has no parameter 'nb_epoch': did you mean 'epochs'? Allowed: epochs, seed
     """
     code = function.__code__
-    names = [n for n in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if n != "self"]
+    most = code.co_argcount  # arguments by place
+    names = [n for n in code.co_varnames[: most + code.co_kwonlyargcount] if n != "self"]
+    placed = [n for n in code.co_varnames[:most] if n != "self"]
+    called = f"{function.__qualname__.removesuffix('.__init__')}()"
 
     @functools.wraps(function)
     def call(*args: Any, **given: Any) -> Any:
         for name in given:
             if name not in names:
-                called = function.__qualname__.removesuffix(".__init__")
-                raise TypeError(f"{called}() has no parameter {name!r}{rather(name, names)}")
+                raise TypeError(f"{called} has no parameter {name!r}{rather(name, names)}")
+        if len(args) > most:
+            values = args[most - len(placed) :]
+            words = f"{called} takes {', '.join(placed)} by place, got {len(values)} values"
+            if placed == ["layers"] and all(isinstance(value, numbers.Integral) for value in values):
+                raise TypeError(f"{words}: put the sizes into one list, {list(values)}")
+            raise TypeError(
+                words + "".join(f": all others go by name, as in {n}=..." for n in names[len(placed) :][:1])
+            )
         return function(*args, **given)
 
     return call  # type: ignore[return-value]

@@ -83,6 +83,8 @@ def split(
     >>> a.shape, b.shape, bool((a[:, 0] == c).all())
     ((3, 1), (2, 1), True)
     """
+    checks.require_unmasked(X, "X")
+    checks.require_unmasked(y, "y")
     X, y = np.asarray(X), np.asarray(y)
     part = checks.number("test", test, "a number above 0 and below 1", lambda part: 0 < part < 1)
     if X.ndim == 0 or y.ndim == 0 or len(X) != len(y):

@@ -45,7 +45,7 @@ def walk(
             raise ValueError(f"step {given}: the steps are 1 to {len(whole) - 1}")
     if sys.stdout is None or sys.stdout.closed:
         raise OSError("there is no standard output to show the walk on")
-    if plots is not None:
+    if plots is not None and can_plot():
         _require_folder(plots)
     tty = sys.stdout.isatty()
     screen = _Screen(coloured if tty and _wants_colours() else plain, pause and tty and _is_terminal(sys.stdin), plots)
