@@ -22,6 +22,15 @@ C_FLAGS += ["-O1", "-g"] if DEBUG else ["-O3", "-g0"]
 C_FLAGS += ["-Werror"] if os.environ.get("NNCORE_WERROR") == "1" else []
 LINK_FLAGS = ["-Wl,-s"] if sys.platform == "linux" and not DEBUG else []
 
+
+def head(path, size=10_000):
+    with open(path, encoding="utf-8") as file:
+        return file.read(size)
+
+
+# Nothing that another kind of build left is used again: neither C nor objects. Cython writes the flags at the top of its C.
+FORCE = DEBUG or any('"-O1"' in head(path) for path in glob("src/nncore/*.c"))
+
 HEADERS = glob("csrc/**/*.h", recursive=True) + glob("src/nncore/**/*.h", recursive=True)
 
 
@@ -47,6 +56,7 @@ setup(
     ext_modules=cythonize(
         [extension(name, C_SOURCES if name == "_kernels" else ()) for name in MODULES],
         include_path=["src"],
+        force=FORCE,
         compiler_directives={
             "language_level": 3,
             "boundscheck": DEBUG,
@@ -57,5 +67,5 @@ setup(
             "freethreading_compatible": True,
         },
     ),
-    options={"build_ext": {"parallel": min(JOBS, 8)}},
+    options={"build_ext": {"parallel": min(JOBS, 8), "force": FORCE}},
 )

@@ -35,7 +35,7 @@ static nnc_stage shape_of(const nnc_kernels *all, enum nnc_storage storage, cons
     s.groups = (int32_t)((vecs + s.vecs - 1) / s.vecs);
     s.last_vecs = (int32_t)nnc_round_up(vecs - (int64_t)(s.groups - 1) * s.vecs, to);
     const int64_t row = (int64_t)s.vecs * k->lanes * k->itemsize, panel = k->nr * k->itemsize;
-    s.row = live ? s.outputs * k->itemsize : panels ? panel : s.storage == NNC_BFLOAT16 ? row / 2 : row;
+    s.row = live ? s.outputs * k->itemsize : panels ? panel : s.storage == NNC_BFLOAT16 ? row / 2 : s.outputs == 2 ? 2 * k->itemsize : row;
     s.panel = panels ? panel * s.inputs : panel;
     s.group = live ? row : panels ? s.panel * (row / panel) : s.row * (s.storage == NNC_INT8 ? (s.inputs + 3) / 4 : s.inputs);
     return s;
@@ -293,7 +293,7 @@ static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const c
     for (long g = 0, j = 0; g < s->groups; g++, j += panel, w += s->group) {
         const long width = n - j < panel ? n - j : panel;
         if (s->storage == NNC_FULL) {
-            k->matmul(rows, width, depth, x, x_row, 1, w, panel, k->nr, z + j * size, z_row, s->chains, 0);
+            k->matmul(rows, width, depth, x, x_row, 1, w, s->row / size, k->nr, z + j * size, z_row, s->chains, 0);
             continue;
         }
         const int vecs = g == s->groups - 1 ? s->last_vecs : s->vecs;

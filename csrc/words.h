@@ -43,6 +43,12 @@
 #define FN(name) NNC_PASTE(name, NNC_ISA, NNC_REAL) /* symbol of this ISA and type: nnc_<name>_<isa>_f<32|64> */
 #define INLINE static inline __attribute__((always_inline, unused))
 
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+
 #if NNC_REAL == 32
 #define real float
 #define ibits int32_t

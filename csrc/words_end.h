@@ -35,8 +35,9 @@
 #undef LN2_LOW
 #undef SQRT_HALF_BITS
 
-/* kernels/pack.h */
+/* kernels/pack.h, kernels/two_outputs.h */
 #undef PICKS
+#undef TWO_OUTPUTS
 
 /* kernels/row.h */
 #undef v_list_nonzero

@@ -10,7 +10,7 @@ author = "The nncore developers"
 copyright = "the nncore developers, MIT licence"
 release = version = nncore.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "_generated"]
 templates_path: list[str] = []
 

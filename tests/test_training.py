@@ -79,7 +79,7 @@ def test_fit_goes_on_where_it_ended(optimizer, uniform):
 
 
 def test_batch_size_goes_by_name_for_others_have_it_before_epochs(uniform):
-    with pytest.raises(TypeError, match="positional"):
+    with pytest.raises(TypeError, match="by place, got 4 values: all others go by name, as in batch_size="):
         small().fit(uniform((30, 3), 1), uniform((30, 2), 2), 32, 10)
 
 

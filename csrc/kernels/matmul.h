@@ -9,12 +9,6 @@
 #define NR_VECS (NNC_ACC / MR)
 #define NR (NR_VECS * LANES)
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 8")
-#endif
-
 /* C (R,V vectors) = A (R,k) B (k,V vectors), or += with add (S == 1 only). B's panels of NR columns are b_panel apart. every: 0, or
  * the steps after which another line of `ahead` is asked for, into L2: one by one, for many at once would wait for each other. */
 #define PANEL(v) ((v) / NR_VECS * b_panel + (v) % NR_VECS * LANES)
@@ -184,6 +178,12 @@ static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long 
         FN(outer_product)(m, n, a, a_row, b, b_panel, c, c_row);
         return;
     }
+#if TWO_OUTPUTS
+    if (n == 2 && chains == 4 && b_row == 2 && a_col == 1) {
+        FN(two_outputs)(m, k, a, a_row, b, c, c_row);
+        return;
+    }
+#endif
     if (n <= LANES) { /* no question how to divide it */
         FN(column_of)(1, chains)(m, k, a, a_row, a_col, b, b_row, b_panel, c, c_row, add, NULL);
         return;

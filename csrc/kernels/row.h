@@ -119,6 +119,13 @@ static const nnc_row_tile FN(row_small)[NNC_ROW_VECS][2] = {
     ROW_NONE, ROW_NAMES(6, 1, NNC_BFLOAT16), ROW_NONE, ROW_NAMES(8, 1, NNC_BFLOAT16)};
 #endif
 
+#if TWO_OUTPUTS
+static void FN(row_two_outputs)(ROW_ARGUMENTS) {
+    (void)w_row, (void)w_panel, (void)add, (void)list, (void)count;
+    FN(two_outputs_of)(1, k, x, 0, (const real *)w, z, 0);
+}
+#endif
+
 /* ---- one output ------------------------------------------------------------------------------------------------- */
 
 /* All lanes the one output: as FN(matvec). w (k). */
@@ -274,6 +281,9 @@ static void FN(row_choose)(void *stage) {
         s->tile[listed] = tiles[s->vecs - 1][listed];
         s->last_tile[listed] = tiles[s->last_vecs - 1][listed];
     }
+#if TWO_OUTPUTS
+    if (s->outputs == 2) s->last_tile[0] = FN(row_two_outputs);
+#endif
 }
 
 /* nncore_plan.run */

@@ -7,6 +7,7 @@
 #include "../ops/activations.h"
 #include "../ops/losses.h"
 #include "../ops/optimizers.h"
+#include "two_outputs.h"
 #include "matmul.h"
 #include "pack.h"
 #include "matvec.h"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import checks
+from .values import positive_int
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -48,7 +48,7 @@ def text_curve(
     x, y = np.asarray(x, np.float64).ravel(), np.asarray(y, np.float64).ravel()
     if x.shape != y.shape:
         raise ValueError(f"x has {x.size} numbers and y has {y.size}: one y for each x is needed")
-    width, height = checks.positive_int("width", width), checks.positive_int("height", height)
+    width, height = positive_int("width", width), positive_int("height", height)
     good = np.isfinite(x) & np.isfinite(y)
     order = np.argsort(x[good], kind="stable")
     x, y = x[good][order], y[good][order]

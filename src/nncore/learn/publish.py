@@ -19,6 +19,7 @@ from . import Code, Step, Text, can_plot, run, steps
 
 PAGE = "from-the-ground-up.md"
 _NOTE = "<!-- Made from the package's own text by `python -m nncore.learn.publish`: change it there, not here. -->"
+_NEEDS = """This notebook needs nncore and matplotlib: `pip install ".[plot]"` in a checkout of nncore installs both."""
 _RUN_IT = """You can walk it in three ways: read it here, run `nncore learn` in a terminal, where it waits for you after
 each piece (`nncore learn 4` begins at step 4), or open the notebook `examples/from-the-ground-up.ipynb`. All three run
 the same code.
@@ -61,7 +62,7 @@ def notebook(walk: list[tuple[Step, list[Any]]]) -> str:
     cells: list[dict[str, Any]] = []
     for step, results in walk:
         title = f"# {step.title}" if step.number == 0 else f"## {step.number}. {step.title}"
-        blocks: list[Any] = [Text(title), *step.blocks]
+        blocks: list[Any] = [Text(title if step.number else f"{title}\n\n{_NEEDS}"), *step.blocks]
         for i, (block, result) in enumerate(zip(blocks, [None, *results], strict=True)):
             cell: dict[str, Any] = {"id": f"step-{step.number}-{i}", "metadata": {}}
             if isinstance(block, Text):
