@@ -35,7 +35,7 @@ static nnc_stage shape_of(const nnc_kernels *all, enum nnc_storage storage, cons
     s.groups = (int32_t)((vecs + s.vecs - 1) / s.vecs);
     s.last_vecs = (int32_t)nnc_round_up(vecs - (int64_t)(s.groups - 1) * s.vecs, to);
     const int64_t row = (int64_t)s.vecs * k->lanes * k->itemsize, panel = k->nr * k->itemsize;
-    s.row = live ? s.outputs * k->itemsize : panels ? panel : s.storage == NNC_BFLOAT16 ? row / 2 : s.outputs == 2 ? 2 * k->itemsize : row;
+    s.row = live || s.outputs == 2 ? s.outputs * k->itemsize : panels ? panel : s.storage == NNC_BFLOAT16 ? row / 2 : row;
     s.panel = panels ? panel * s.inputs : panel;
     s.group = live ? row : panels ? s.panel * (row / panel) : s.row * (s.storage == NNC_INT8 ? (s.inputs + 3) / 4 : s.inputs);
     return s;

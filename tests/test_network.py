@@ -251,6 +251,7 @@ def test_copies_are_whole_and_apart(duplicate):
 
 class Named(nn.Network):
     def __init__(self, sizes, name):
+        self.early = name
         super().__init__(sizes)
         self.name = name
 
@@ -260,7 +261,10 @@ def test_a_subclass_keeps_what_it_has():
     net.more = [1]
     for other in (net.copy(), copy.copy(net), pickle.loads(pickle.dumps(net)), copy.deepcopy(nn.Trainer(net)).net):
         assert (
-            type(other) is Named and other.name == "first" and other.more == [1] and other.predict([1, 2]).shape == (2,)
+            type(other) is Named
+            and other.name == other.early == "first"
+            and other.more == [1]
+            and other.predict([1, 2]).shape == (2,)
         )
     assert net.copy().more is not net.more
 

@@ -92,6 +92,7 @@ class Network(Inside):
             initializers.fill(layer.weight, layer.init, rng)
 
     def _build(self, inputs: int, specs: list[Dense], dtype: str) -> None:
+        others = set(self.__dict__) - {"seed", *getattr(self, "_known", ())}  # what a subclass or its user has given
         super()._build(inputs, specs, dtype)
         self.history = None
         self._work = sum(layer.inputs * layer.outputs for layer in self.layers)  # multiplications of a sample forward
@@ -99,7 +100,7 @@ class Network(Inside):
         self._idle: list[Engine] = []  # engines for prediction that no call is using
         self._idle_trainers: list[Engine] = []  # and for gradients
         self._idle_jacobians = []
-        self._known = {*self.__dict__, "seed", "_known"}  # all else belongs to a subclass or its user
+        self._known = {*self.__dict__, "seed", "_known"} - others
 
     # ---- what it does -------------------------------------------------------------------------------------------------
 

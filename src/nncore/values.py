@@ -73,7 +73,6 @@ _MEMBERS_ELSEWHERE = {
     "learning_rate": "lr",
     "nncore.Trainer(net), whose optimizer and loss are given to it": "compile",
     "nothing: fit trains, and predict drops nothing out": "train eval no_grad zero_grad",
-    "summary()": "info describe_layers",
 }
 # What does not exist here, though something of another meaning is spelt nearly so.
 _NOWHERE = (
