@@ -225,11 +225,10 @@ def check_gradient(
     at = LossAt(net, X, y, loss)
     numeric = _nudge(at, indices, eps)[2]
     errors = _errors(given, numeric, largest)
-    for way in (eps / 10, 0), (eps / 100, 0), (eps / 10, 1), (eps / 10, -1), (eps / 100, 1), (eps / 100, -1):
+    for smaller, side in (eps / 10, 0), (eps / 100, 0), (eps / 10, 1), (eps / 10, -1), (eps / 100, 1), (eps / 100, -1):
         bad = np.flatnonzero(errors > allowed)
         if bad.size == 0:
             break
-        smaller, side = way
         again = _one_sided(at, indices[bad], side * smaller) if side else _nudge(at, indices[bad], smaller)[2]
         better = _errors(given[bad], again, largest)
         won = better < errors[bad]
