@@ -250,45 +250,6 @@ def test_no_thread_runs_after_a_call():
 # ---- how many --------------------------------------------------------------------------------------------------------
 
 
-def count_in_child(**environment):
-    clean = {k: v for k, v in os.environ.items() if k not in ("NNCORE_NUM_THREADS",)}
-    return subprocess.run(
-        [sys.executable, "-c", "import nncore; print(nncore.threads())"],
-        env={**clean, **environment},
-        capture_output=True,
-        text=True,
-    )
-
-
-def test_the_environment_sets_the_most():
-    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    assert int(count_in_child().stdout) == cpus
-    assert int(count_in_child(NNCORE_NUM_THREADS="3").stdout) == 3
-    assert int(count_in_child(NNCORE_NUM_THREADS=" 1 ").stdout) == 1
-    assert int(count_in_child(NNCORE_NUM_THREADS="").stdout) == cpus
-
-
-@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "1e3"])
-def test_wrong_values_in_the_environment_have_words(value):
-    run = count_in_child(NNCORE_NUM_THREADS=value)
-    assert run.returncode != 0
-    assert f"NNCORE_NUM_THREADS={value!r}" in run.stderr and "1 or more" in run.stderr
-
-
-@pytest.mark.parametrize("value", ["avx3", "AVX2!", "sse"])
-def test_an_unknown_isa_has_words(value):
-    run = count_in_child(NNCORE_ISA=value)
-    assert run.returncode != 0
-    assert f"NNCORE_ISA={value!r} is not an instruction set of nncore" in run.stderr and "generic" in run.stderr
-
-
-def test_an_isa_that_is_not_here_has_words():
-    missing = [name for name, here in nn.isas().items() if not here]
-    assert missing  # no machine has both AVX and NEON
-    run = count_in_child(NNCORE_ISA=missing[0])
-    assert run.returncode != 0 and f"NNCORE_ISA={missing[0]!r} is not available on this machine" in run.stderr
-
-
 def test_set_threads():
     for count in (1, 2, 5):
         nn.set_threads(count)

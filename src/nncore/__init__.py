@@ -10,7 +10,7 @@ True
 
 from typing import TYPE_CHECKING
 
-from . import datasets, optimizers
+from . import datasets, optimizers, outer_limits
 from ._kernels import activations, isa, isas, losses, set_threads, threads
 from ._predictor import Predictor
 from .formats import FormatError, load
@@ -37,6 +37,8 @@ else:
 
 
 __version__ = "0.1.0"
+
+outer_limits.follow()
 
 
 def get_include() -> str:

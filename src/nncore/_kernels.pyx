@@ -105,6 +105,11 @@ def _threads_from_environment():
         if not text.isdecimal() or int(text) < 1:
             raise ValueError(f"NNCORE_NUM_THREADS={text!r} must be a whole number of 1 or more")
         set_threads(int(text))
+        return
+    # OpenMP's, which joblib, dask and torchrun set for their workers: a number, or one for each depth of nesting
+    text = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if text.isdecimal() and int(text) >= 1:
+        set_threads(min(int(text), threads()))
 
 
 _threads_from_environment()

@@ -41,7 +41,7 @@ class Trainer(KnownAttributes):
     batch_size : int or None, default 32
         Samples per step; None for all of them. The last batch of an epoch may be shorter. Ctrl-C is heard between steps.
     threads : int, optional
-        Threads to use. By default the work decides, up to NNCORE_NUM_THREADS or the number of CPUs. Results do not depend
+        Threads to use. By default the work decides, up to `nncore.threads()`. Results do not depend
         on it.
     seed : int or numpy Generator, optional
         Of the order of samples and of dropout; by default the network's.
