@@ -124,8 +124,9 @@ typedef struct nnc_kernels {
     void (*row)(const struct nncore_plan *plan, const void *x, void *out, void *scratch);
     /* Chooses the functions by which `row` takes a stage of a plan whose shape is known. */
     void (*row_choose)(void *stage);
-    /* dst (rows, vecs * lanes) = a group of a plan's bfloat16 weights, src_row bytes apart, as numbers. */
-    void (*row_unpack)(long rows, int vecs, const void *src, long src_row, void *dst);
+    /* z (m, vecs * lanes) = x (m,k) w, or += with add, for a group of a plan's bfloat16 weights, whose rows are w_row bytes apart. Not
+     * for float64. */
+    void (*bfloat16)(long m, int vecs, long k, const void *x, long x_row, const char *w, long w_row, void *z, long z_row, int add);
     /* z (rows, outputs) = x (rows, inputs) W for a layer of int8 weights (plan.h), not for float64. [1] takes an instruction
      * that only some CPUs with this ISA have: NULL, or to be called where nnc_quick_dot(k). scratch: nnc_int8_bytes. */
     void (*int8[2])(const void *stage, const void *base, long rows, const void *x, long x_row, void *z, long z_row,

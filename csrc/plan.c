@@ -188,7 +188,7 @@ int nnc_plan_layer_of(const nncore_plan *head, int i, void *weight, void *bias, 
 /* Bytes that run_many works in, taking so many rows at a time: two buffers of floats, and what small weights want. */
 static int64_t many_bytes(const nnc_plan *plan, int64_t rows) {
     const int64_t small = plan->deepest ? nnc_int8_bytes(rows, plan->deepest) + NNC_ALIGN : 0;
-    return 2 * (rows * plan->width * plan->k->itemsize + NNC_SLACK) + NNC_ALIGN + (small > plan->unpacked ? small : plan->unpacked);
+    return 2 * (rows * plan->width * plan->k->itemsize + NNC_SLACK) + NNC_ALIGN + small;
 }
 
 static void run_many(const nncore_plan *head, int64_t n, const void *x, void *out, void *scratch);
@@ -197,7 +197,7 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
                     const void *base, void *block) {
     nnc_plan *plan = block;
     const int live = base != NULL;
-    int64_t at = head_bytes(count), widest = 0, deepest = 0, unpacked = 0; /* deepest: inputs of an int8 layer */
+    int64_t at = head_bytes(count), widest = 0, deepest = 0; /* deepest: inputs of an int8 layer */
     plan->k = k;
     plan->base = base;
     plan->count = count;
@@ -229,13 +229,11 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
             s->zero_sign = s->scan && has_minus_zero(k, layer);
         }
         if (s->storage == NNC_INT8 && s->inputs > deepest) deepest = s->inputs;
-        if (s->storage == NNC_BFLOAT16) unpacked = (int64_t)DEPTH * NNC_ROW_VECS * k->lanes * k->itemsize + NNC_ALIGN;
         int64_t wide = s->outputs == 1 ? 1 : (int64_t)s->groups * s->vecs * s->k->lanes;
         if (wide > widest) widest = wide;
     }
     plan->width = nnc_round_up(widest * k->itemsize + NNC_ALIGN, NNC_ALIGN) / k->itemsize;
     if (plan->width * k->itemsize % 1024 == 0) plan->width += NNC_ALIGN / k->itemsize;
-    plan->unpacked = unpacked;
     plan->deepest = deepest;
     plan->stack_rows = ROWS;
     while (plan->stack_rows > 0 && many_bytes(plan, plan->stack_rows) > NNCORE_STACK)
@@ -297,12 +295,9 @@ static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const c
             continue;
         }
         const int vecs = g == s->groups - 1 ? s->last_vecs : s->vecs;
-        for (long p = 0; p < depth; p += DEPTH) {
-            const long height = depth - p < DEPTH ? depth - p : DEPTH;
-            k->row_unpack(height, vecs, w + p * s->row, s->row, scratch);
-            k->matmul(rows, width, height, x + p * size, x_row, 1, scratch, (long)vecs * k->lanes, k->nr, z + j * size,
-                      z_row, 1, p > 0);
-        }
+        for (long p = 0; p < depth; p += DEPTH)
+            k->bfloat16(rows, vecs, depth - p < DEPTH ? depth - p : DEPTH, x + p * size, x_row, w + p * s->row, s->row,
+                        z + j * size, z_row, p > 0);
     }
 }
 
@@ -319,8 +314,8 @@ static void run_many(const nncore_plan *head, int64_t n, const void *x_, void *o
     char *memory = scratch ? scratch : __builtin_alloca((size_t)many_bytes(plan, most));
     memory = (char *)(((uintptr_t)memory + NNC_ALIGN - 1) & ~(uintptr_t)(NNC_ALIGN - 1));
     char *buffers[2] = {memory, memory + most * plan->width * size + NNC_SLACK};
-    char *unpacked = buffers[1] + most * plan->width * size + NNC_SLACK;
-    unpacked = (char *)(((uintptr_t)unpacked + NNC_ALIGN - 1) & ~(uintptr_t)(NNC_ALIGN - 1));
+    char *wholes = buffers[1] + most * plan->width * size + NNC_SLACK;
+    wholes = (char *)(((uintptr_t)wholes + NNC_ALIGN - 1) & ~(uintptr_t)(NNC_ALIGN - 1));
     while (n > 0) {
         const long rows = n < most ? (long)n : (long)most;
         const char *x = from;
@@ -331,7 +326,7 @@ static void run_many(const nncore_plan *head, int64_t n, const void *x_, void *o
             const long z_row = s->outputs == 1 ? 1 : (long)plan->width;
             const char *bias = (const char *)plan + s->bias;
             if (s->outputs == 1) s->k->matvec(rows, s->inputs, x, x_row, (const char *)plan + s->weight, z, 1);
-            else product(plan, s, rows, x, x_row, z, z_row, unpacked);
+            else product(plan, s, rows, x, x_row, z, z_row, wholes);
             s->k->forward[s->activation](rows, s->outputs, z, z_row, bias, z, z_row, s->parameter);
             x = z;
             x_row = z_row;

@@ -58,7 +58,7 @@ typedef struct {
     int64_t width;                    /* elements in a row of scratch: the widest layer, padded */
     int64_t rows, stack_rows;         /* that run_many takes through all layers at a time, with scratch and without; stack_rows
                                          may be 0: then it goes by run */
-    int64_t unpacked, deepest;        /* bytes for unpacked bfloat16; inputs of the deepest int8 layer; 0: has none */
+    int64_t deepest;                  /* inputs of the deepest int8 layer; 0: has none */
     void (*int8)(const void *stage, const void *base, long rows, const void *x, long x_row, void *z, long z_row,
                  void *scratch);      /* one of k->int8 */
     int32_t count;

@@ -186,6 +186,22 @@ def test_bfloat16_rounds_to_nearest():
     assert (np.abs(got - net.layers[0].weight) <= np.abs(net.layers[0].weight) * 2**-8).all()
 
 
+@pytest.mark.parametrize("sizes", [[1, 65], [5, 66], [300, 100], [257, 129], [64, 200], [700, 513]])
+def test_bfloat16_of_many_rows_is_that_of_one(isa, sizes):
+    """Every number of rows that a tile may have, and then some: the bits of one row, and the products of the rounded weights."""
+    rng = np.random.default_rng(sizes[0])
+    net = nn.Network(sizes, seed=1)
+    predict = net.freeze("bfloat16")
+    W = nn.Network(sizes, seed=1).layers[0].weight.view(np.uint32).astype(np.uint64)
+    rounded = ((W + 0x7FFF + (W >> 16 & 1) >> 16 << 16).astype(np.uint32)).view(np.float32).astype(np.float64)
+    X = rng.normal(size=(101, sizes[0])).astype(np.float32)
+    single = np.array([predict(x) for x in X])
+    size = np.abs(X) @ np.abs(rounded)
+    assert (np.abs(single - (X.astype(np.float64) @ rounded + net.layers[0].bias)) <= 1e-6 * size + 1e-30).all()
+    for rows in [*range(1, 20), 96, 97, 101]:
+        assert predict(X[:rows]).tobytes() == single[:rows].tobytes(), rows
+
+
 def test_freeze_refuses_what_is_too_coarse():
     net = nn.Network([50, 100, 3], seed=0)
     X = np.random.default_rng(0).normal(size=(20, 50))

@@ -309,16 +309,3 @@ static void FN(row)(const nncore_plan *head, const void *x_, void *out, void *sc
         z = next;
     }
 }
-
-/* dst (rows, vecs vectors) = a group of bfloat16 weights, for the matrix tile. */
-static void FN(row_unpack)(long rows, int vecs, const void *src, long src_row, void *dst_) {
-    const char *q = src;
-    real *dst = dst_;
-    vec w[2] = {v_zero(), v_zero()};
-    for (long p = 0; p < rows; p++, q += src_row)
-        for (int v = 0; v < vecs; v += 2, dst += 2 * LANES) {
-            FN(row_weights)(2, NNC_BFLOAT16, q + v / 2 * VBYTES, 0, w);
-            v_store(dst, w[0]);
-            v_store(dst + LANES, w[1]);
-        }
-}

@@ -14,6 +14,7 @@
 #include "maps.h"
 #include "steps.h"
 #include "row.h"
+#include "bfloat16.h"
 
 #define ROW_FORWARD(name, ...) [NNC_##name] = FN(forward_##name),
 #define ROW_BACKWARD(name, ...) [NNC_##name] = FN(backward_##name),
@@ -43,8 +44,8 @@ static const nnc_kernels FN(table) = {
     .accumulators = NNC_ACC,
     .row = FN(row),
     .row_choose = FN(row_choose),
-    .row_unpack = FN(row_unpack),
 #if NNC_REAL == 32
+    .bfloat16 = FN(bfloat16),
     .int8 = {FN(int8_layer_plain), INT8_QUICK},
 #endif
 };
