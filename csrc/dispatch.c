@@ -44,6 +44,8 @@ static int has_avx_vnni(void) { /* a name that not every __builtin_cpu_supports 
 ISA_LIST(ROW_DECLARE)
 #define ROW_NAME(name, ...) #name,
 const char *const nnc_isa_names[NNC_ISAS] = {ISA_LIST(ROW_NAME)};
+#define ROW_ONE(...) +1
+_Static_assert(ISA_LIST(ROW_ONE) == NNC_ISAS, "NNC_ISAS in nnc.h counts the rows of ISA_LIST");
 #define ROW_TABLE(name, ...) nnc_tables_##name,
 static const nnc_kernels *const *const tables[NNC_ISAS] = {ISA_LIST(ROW_TABLE)};
 

@@ -30,12 +30,12 @@ long nnc_l2_bytes(void) {
 #ifndef NNC_IN_HALVES /* a test may say it */
 #if NNC_X86
 #include <cpuid.h>
-static int is_zen4(void) { /* AMD's family 19h; those of its members without AVX-512 do not ask */
+static int is_amd_19h(void) { /* Zen 3 and Zen 4; without AVX-512 Zen 3 never asks */
     unsigned a, b, c, d;
     if (!__get_cpuid(0, &a, &b, &c, &d) || b != 0x68747541 /* "Auth" of AuthenticAMD */ || !__get_cpuid(1, &a, &b, &c, &d)) return 0;
     return (a >> 8 & 15) + (a >> 20 & 255) == 0x19;
 }
-#define NNC_IN_HALVES is_zen4() /* Zen 5 and Intel's servers have units as wide as their vectors */
+#define NNC_IN_HALVES is_amd_19h() /* Zen 5 and Intel's servers have units as wide as their vectors */
 #else
 #define NNC_IN_HALVES 0
 #endif

@@ -8,8 +8,8 @@
  * Kernels cannot fail, allocate, lock or print. Buffers are `void *` to arrays of the table's type. Shapes are rows x cols
  * with a row stride in elements (`_row`). "Padded" buffers have a row stride that is a multiple of 64 bytes and may be read and
  * written, beyond cols, up to the next multiple of 64 bytes; what stands there is garbage and never reaches a result. Every
- * buffer that is only read may be read up to NNC_SLACK bytes beyond its end, but for the samples of products (a of matmul, matvec
- * and copy, x of the others), which may be a caller's own array: of those not a byte more than there is.
+ * buffer that is only read may be read up to NNC_SLACK bytes beyond its end, but for the samples of products (a of matmul and
+ * matvec, x of the others), which may be a caller's own array: of those not a byte more than there is.
  */
 #ifndef NNC_H
 #define NNC_H
@@ -83,8 +83,9 @@ typedef struct nnc_kernels {
     /* C (m,n) = A (m,k) B (k,n). how: of nnc_how. A's element (i,p) is a[i*a_row + p*a_col]. B comes in panels of nr columns,
      * b_panel apart, each (k, nr) with row stride b_row: unpacked B is b_row = its row stride, b_panel = nr. Reads B and writes
      * C in whole vectors: up to LANES-1 elements beyond column n of each row; rows are written in ascending order with the last
-     * panel first, so a C with c_row = n in private scratch ends up whole. Element (i,j) is summed over p ascending in
-     * nnc_chains(k, n) chains (of the whole layer); in one with NNC_ADD or NNC_ASK_NEXT. */
+     * panel first, so a C with c_row = n in private scratch ends up whole, but not with NNC_ADD, which adds to what it finds. Element
+     * (i,j) is summed over p ascending in nnc_chains(k, n) chains (of the whole layer). With NNC_ADD or NNC_ASK_NEXT the caller
+     * must say one. */
     void (*matmul)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row, long b_panel,
                    void *c, long c_row, int chains, int how);
     /* C (m,1) = A (m,k) b (k): one output; SPAN interleaved chains. A's rows are contiguous. Writes c[i*c_row] only. */
@@ -157,8 +158,8 @@ int nnc_quick_dot(const nnc_kernels *k);            /* k->int8[1] is there, and 
 
 /* ---- threads (threads.c) ------------------------------------------------------------------------------------------- */
 
-/* Runs fn(context, i, n) for i = 0..n-1 on n threads, the caller being 0, and returns when all are done. Fewer than `want`
- * run when the pool is busy with another caller or threads cannot be made; n says how many. Safe after fork(). */
+/* Runs work(context, i, team) for i = 0..n-1 on n threads, the caller being 0, and returns when all are done. Fewer than `want`
+ * run when the pool is busy with another caller or threads cannot be made; nnc_team_size says how many. Safe after fork(). */
 enum { NNC_MOST_THREADS = 250 };                    /* in a team; whoever asks for more gets these */
 typedef struct nnc_team nnc_team;
 typedef void (*nnc_work)(void *context, int index, nnc_team *team);

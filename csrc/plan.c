@@ -304,7 +304,7 @@ static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const c
 static void run_many(const nncore_plan *head, int64_t n, const void *x_, void *out_, void *scratch) {
     const nnc_plan *plan = (const nnc_plan *)head;
     const long size = plan->k->itemsize;
-    const int64_t most = scratch ? plan->rows : plan->stack_rows;
+    const int64_t room = scratch ? plan->rows : plan->stack_rows, most = room < n ? room : n;
     const char *from = x_;
     char *out = out_;
     if (most == 0) { /* the stack has room for one sample, but not for what many want besides */

@@ -101,11 +101,10 @@ static inline int nnc_plan_small(const nncore_plan *plan) {
 
 static inline int64_t nnc_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-/* Scratch of an int8 layer: 8 bytes per row of what turns its sums into numbers, then rows of whole numbers, in parts
- * of nnc_int8_row bytes. */
-static inline int64_t nnc_int8_row(int64_t bytes) { return nnc_round_up(bytes, NNC_ALIGN); }
+/* Scratch of an int8 layer: 8 bytes per row of what turns its sums into numbers, then rows of whole numbers, each part
+ * aligned. */
 static inline int64_t nnc_int8_bytes(int64_t rows, int64_t inputs) {
-    return nnc_int8_row(rows * 8) + rows * nnc_int8_row(inputs) + NNC_ALIGN;
+    return nnc_round_up(rows * 8, NNC_ALIGN) + rows * nnc_round_up(inputs, NNC_ALIGN) + NNC_ALIGN;
 }
 
 #endif

@@ -169,9 +169,10 @@ static void forget_workers(void) { /* in the child of a fork, which has none of 
     atomic_flag_clear(&pool.busy);
 }
 
+/* Before there can be a call, during which another thread may fork. */
+__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_workers); }
+
 static void add_workers(int wanted) {
-    static int registered = 0;
-    if (!registered) registered = pthread_atfork(NULL, NULL, forget_workers) == 0;
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before); /* signals belong to the caller's threads */

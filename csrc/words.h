@@ -18,7 +18,7 @@
  *     q_dot(sum, x, w)   sum + the products of the four bytes of x's word with those of w's, as signed numbers, in each word of 32
  *                        bits. No byte is -128. This and the next two for float32 only
  *     q_dot_up(sum, x, w)  the same where no byte of x is negative
- *     q_narrow(p, i)     the lowest byte of each lane of ivec i to LANES bytes at p
+ *     q_narrow(p, i)     each lane of ivec i as a byte, held at 127 and -128, to LANES bytes at p
  * and may define
  *     NNC_DOT_FALLS_SHORT  where q_dot's sum is short of the truth by the sizes of x's negative bytes
  *     q_dot_quick, q_dot_up_quick  the same by an instruction that only some CPUs with this ISA have (nnc_quick_dot);

@@ -1,5 +1,6 @@
 /* words_end.h: takes back what is defined otherwise for the next type, so that words.h can be included again. What reads the same
- * both times may stay: C allows the same definition twice. A macro that is forgotten here is an error of the compiler's. */
+ * both times may stay: C allows the same definition twice. For one that is forgotten here compilers warn, and -Werror
+ * stops; but not for a word that only some ISAs define, which float64 would then take from float32. */
 
 /* the words of the ISA file */
 #undef NNC_REAL

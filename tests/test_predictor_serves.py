@@ -138,3 +138,18 @@ def test_weights_from_beyond_the_caches_have_the_same_bits(sizes, rows, isa):
     assert predict(X).tobytes() == want.tobytes()
     assert predict(X[-19:].copy()).tobytes() == want[-19:].tobytes()
     assert all(predict(X[i].copy()).tobytes() == want[i].tobytes() for i in (0, rows // 2, rows - 1))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its threads have stacks of other sizes")
+def test_few_samples_take_little_stack():
+    """What musl gives a thread by itself does for a few samples, though not for ninety-six."""
+    code = """
+import threading, numpy as np, nncore as nn
+predict, X = nn.Network([64, 256, 10], seed=0).freeze(), np.zeros((3, 64), np.float32)
+threading.stack_size(128 * 1024)
+thread = threading.Thread(target=lambda: print(predict(X).shape))
+thread.start()
+thread.join()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout == "(3, 10)\n", done

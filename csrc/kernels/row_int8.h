@@ -171,11 +171,11 @@ INLINE void FN(int8_many)(const nnc_stage *s, long rows, const int8_t *q, long q
 /* nnc_kernels.int8 */
 INLINE void FN(int8_layer)(const nnc_stage *s, const char *base, long rows, const float *x, long x_row, float *z,
                            long z_row, char *scratch, const FN(int8_tiles) *tiles) {
-    const long q_row = nnc_int8_row(s->inputs);
+    const long q_row = nnc_round_up(s->inputs, NNC_ALIGN);
     const char *w = base + s->weight;
     const float *scale = (const float *)(base + s->scale);
     FN(int8_sample) *sample = (FN(int8_sample) *)scratch;
-    int8_t *q = (int8_t *)scratch + nnc_int8_row(rows * 8);
+    int8_t *q = (int8_t *)scratch + nnc_round_up(rows * 8, NNC_ALIGN);
     int up = 1;
     for (long i = 0; i < rows; i++) {
         int row_up;

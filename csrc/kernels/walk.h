@@ -46,6 +46,6 @@ INLINE int FN(any)(ivec m) {
             }                                                                                                          \
         EACH_CHAIN(s) {                                                                                                \
             const long k = j_ + s * LANES, n = (cols) - k;                                                             \
-            if (n > 0) __VA_ARGS__;                                                                                    \
+            if (n > 0) { __VA_ARGS__; }                                                                                \
         }                                                                                                              \
     } while (0)

@@ -33,7 +33,8 @@ INLINE vec FN(binary_cross_entropy_loss)(vec z, vec t, vec *gradient) {
     return v_fnma(z, t, v_max(v_zero(), z)) + v_log1p_unit(e);
 }
 
-/* With d = z - max: log(sum(exp(d))) sum(t) - sum(t d), which does not cancel where logits are large. dz may be z. */
+/* With d = z - max: log(sum(exp(d))) sum(t) - sum(t d), which does not cancel where logits are large; d is held, for 0 times -inf is
+ * nan. dz may be z. */
 INLINE real FN(cross_entropy_row_loss)(long cols, const real *z, const real *t, real *dz, vec scale, int exact, real *inside,
                                        real *factor) {
     vec m = v_set(-REAL_MAX);
@@ -42,7 +43,7 @@ INLINE real FN(cross_entropy_row_loss)(long cols, const real *z, const real *t, 
     vec exps[SPAN_VECS], targets[SPAN_VECS], dots[SPAN_VECS];
     FN(clear)(exps), FN(clear)(targets), FN(clear)(dots);
     EACH_SPAN(cols, k, n, s, {
-        const vec d = FN(only)(v_load(z + k) - top, n), x = FN(only)(v_load(t + k), n), e = v_exp_neg(d);
+        const vec d = FN(only)(v_max(v_set(-REAL_MAX), v_load(z + k) - top), n), x = FN(only)(v_load(t + k), n), e = v_exp_neg(d);
         if (dz) FN(put)(dz + k, e, n, exact);
         exps[s] = exps[s] + FN(only)(e, n);
         targets[s] = targets[s] + x;

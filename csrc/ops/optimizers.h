@@ -54,8 +54,10 @@ static int nnc_adam_slots(const double *hyper) {
 }
 static void nnc_adam_prepare(const double *hyper, double *carry, double *coef) {
     const double rate = hyper[0], beta1 = hyper[1], beta2 = hyper[2];
-    carry[0] *= beta1; /* beta1^t and beta2^t, as running products */
+    carry[0] *= beta1; /* beta1^t and beta2^t, as running products, which must not become subnormal numbers: those are slow */
     carry[1] *= beta2;
+    if (carry[0] < 1e-300) carry[0] = 0;
+    if (carry[1] < 1e-300) carry[1] = 0;
     coef[0] = hyper[4];
     coef[1] = rate / (1 - carry[0]) / NNC_ADAM_UNIT;
     coef[2] = sqrt((1 - beta2) / (1 - carry[1]));

@@ -28,15 +28,6 @@ static inline void nnc_store_masked(void *p, unsigned mask, const void *v, int l
     for (int i = 0; i < lanes; i++)
         if (mask >> i & 1) memcpy((char *)p + (size_t)i * size, (const char *)v + (size_t)i * size, size);
 }
-static inline __m128i nnc_lowest_bytes(__m512i v) {
-    int32_t t[16];
-    int8_t bytes[16];
-    __m128i narrow;
-    memcpy(t, &v, sizeof(v));
-    for (int i = 0; i < 16; i++) bytes[i] = (int8_t)t[i];
-    memcpy(&narrow, bytes, sizeof(narrow));
-    return narrow;
-}
 static inline __m512 nnc_rsqrt14(__m512 v) {
     float t[16];
     memcpy(t, &v, sizeof(v));
@@ -46,8 +37,6 @@ static inline __m512 nnc_rsqrt14(__m512 v) {
 }
 #undef _mm512_rsqrt14_ps
 #define _mm512_rsqrt14_ps(v) nnc_rsqrt14(v)
-#undef _mm512_cvtepi32_epi8
-#define _mm512_cvtepi32_epi8(v) nnc_lowest_bytes(v)
 #undef _mm512_maskz_loadu_ps
 #undef _mm512_maskz_loadu_pd
 #undef _mm512_mask_storeu_ps
