@@ -74,6 +74,13 @@ def test_output_that_is_closed(command):
     assert done.returncode == 0 and done.stderr == ""
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes it")
+def test_errors_that_nobody_hears_go_nowhere():
+    command = f"exec '{sys.executable}' -m nncore export none.safetensors o.c 2>&-"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and done.stdout == done.stderr == ""
+
+
 def test_info():
     out, err, code = run("info")
     assert code == 0 and err == ""
@@ -104,17 +111,20 @@ def test_help_and_version():
         (["demo", "--save", "m.pkl"], 1, "unknown file suffix '.pkl'"),
         (["demo", "--save", "m"], 1, "'m' has no suffix: give the file a name such as m"),
         (["demo", "--save", "none/m.safetensors"], 1, "there is no folder"),
+        (["demo", "--save", "there.safetensors"], 1, "it is a folder"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(arguments, expected, words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    os.mkdir("there.safetensors")
+    monkeypatch.setattr(cli.nn.datasets, "load_digits", lambda: pytest.fail("the work has begun"))
     try:
         code = cli.main(arguments)
     except SystemExit as done:
         code = done.code
     out, err = capsys.readouterr()
     assert code == expected and words in err and "Traceback" not in err and out == ""
-    assert os.listdir(tmp_path) == []
+    assert os.listdir(tmp_path) == ["there.safetensors"]
 
 
 @pytest.mark.parametrize(

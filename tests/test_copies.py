@@ -65,6 +65,28 @@ def test_a_subclass_keeps_what_it_has():
     assert net.copy().more is not net.more
 
 
+class Own(nn.Network):
+    """A network that has its own trainer."""
+
+    def __init__(self, sizes):
+        super().__init__(sizes, seed=0)
+        self.trainer = nn.Trainer(self)
+
+
+@pytest.mark.parametrize(
+    "twin",
+    [nn.Network.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_a_network_with_its_own_trainer(twin):
+    net = Own([2, 3, 1])
+    net.trainer.step([1, 2], 3)
+    other = twin(net)
+    assert other.trainer.net is other and other.trainer.steps == 1
+    assert other.trainer.step([1, 2], 3) == net.trainer.step([1, 2], 3)
+    assert np.array_equal(other.parameters, net.parameters) and not np.shares_memory(other.parameters, net.parameters)
+
+
 @pytest.mark.parametrize("twin", [copy.deepcopy, copy.copy, lambda one: pickle.loads(pickle.dumps(one))])
 def test_a_trainer_and_its_copy_go_on_alike(twin, uniform):
     X, y = uniform((20, 3)), uniform((20, 2))
@@ -81,10 +103,15 @@ def test_a_trainer_and_its_copy_go_on_alike(twin, uniform):
     assert not np.shares_memory(trainer.net.parameters, other.net.parameters)
 
 
+class Slower(nn.SGD):
+    """A user's own name for settings."""
+
+
 def test_pickles_of_the_rest():
     predict = small().freeze()
     assert np.array_equal(pickle.loads(pickle.dumps(predict))(np.eye(3)), predict(np.eye(3)))
     assert pickle.loads(pickle.dumps(nn.Adam(0.5))) == nn.Adam(0.5)
+    assert type(pickle.loads(pickle.dumps(Slower()))) is type(copy.deepcopy(Slower())) is Slower
     for one in (predict.report, predict.ctypes, nn.activations(), nn.losses()):
         assert repr(pickle.loads(pickle.dumps(one))) == repr(one)
 
@@ -104,7 +131,8 @@ def test_a_number_is_an_initialiser_after_loading_too(tmp_path):
     net = nn.Network([2, nn.Dense(3, init=lambda rng, fan_in, fan_out: 1.0), 1], init=0.5, seed=3)
     net.save(tmp_path / "a.safetensors")
     other = nn.load(tmp_path / "a.safetensors")
-    assert [layer.init for layer in other.layers] == ["he", 0.5] and net.copy().layers[1].init == 0.5
+    assert [layer.init for layer in other.layers] == ["custom", 0.5] == [layer.init for layer in net.copy().layers]
+    assert net.copy().layers[1].init == 0.5
     if os.path.isdir("/proc/1"):
         with pytest.raises(OSError, match="cannot save .*the folder /proc/1 cannot be written"):
             net.save("/proc/1/a.safetensors")

@@ -13,7 +13,7 @@ from nncore.datasets import load_digits, split
 def test_digits():
     X, y = load_digits()
     assert X.shape == (1797, 64) and X.dtype == np.float32 and X.flags.c_contiguous and X.flags.writeable
-    assert y.shape == (1797,) and y.dtype == np.int32
+    assert y.shape == (1797,) and y.dtype == np.int64
     assert X.min() == 0 and X.max() == 1
     assert np.bincount(y).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     raw, _ = load_digits(scale=False, dtype="float64")

@@ -83,6 +83,9 @@ def test_sweeps():
     ax = surface.plot(path=[[2, 0], [3, 0.5]])
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("W1[0, 0]", "b1[0]")
     ax.figure.canvas.draw()
+    line = nn.loss_sweep(net, [0, 1, 2], [0, 4, 8], (0, 1), ([1.0], both[1]), loss="sse")
+    with pytest.raises(ValueError, match="two values or more of each parameter, it has 1 and 5"):
+        line.plot()
 
 
 def test_one_sample_at_a_time():

@@ -275,6 +275,14 @@ def with_extra(data):
     return joined(header, body + b"0000")
 
 
+def repeated(data, before, more):
+    """With more text in the header, before an entry."""
+    length = struct.unpack("<Q", data[:8])[0]
+    text = data[8 : 8 + length].replace(before, more + before, 1)
+    assert len(text) > length
+    return struct.pack("<Q", len(text)) + text + data[8 + length :]
+
+
 WRONG = {
     "empty": (lambda data: b"", "the file is empty"),
     "five bytes": (lambda data: b"hello", "not a safetensors file"),
@@ -321,6 +329,29 @@ WRONG = {
     "a layer too many": (described(lambda d: d["layers"].append(d["layers"][-1])), "tensor layers.3.weight is missing"),
     "a layer too few": (described(lambda d: d["layers"].pop()), "does not belong to the network"),
     "outputs huge": (layer(2, "outputs", 10**15), "layers.2.weight must have shape"),
+    "inputs of thousands of digits": (
+        lambda data: repeated(data, b'3,\\"layers', b"3" * 4000),
+        "inputs must be a positive integer, got an int",
+    ),
+    "a shape of true and 1.0": (
+        lambda data: with_header(
+            data, lambda h: h["layers.2.bias"].update(shape=[float(h["layers.2.bias"]["shape"][0])])
+        ),
+        "layers.2.bias must have shape",
+    ),
+    "a tensor twice": (
+        lambda data: repeated(
+            data, b'"layers.0.weight"', b'"layers.0.weight":{"dtype":"F32","shape":[3,4],"data_offsets":[0,48]},'
+        ),
+        "header is not JSON: 'layers.0.weight' stands there twice",
+    ),
+    "metadata twice": (lambda data: repeated(data, b'"__metadata__"', b'"__metadata__":{},'), "stands there twice"),
+    "header in UTF-16": (
+        lambda data: (lambda text, body: struct.pack("<Q", len(text)) + text + body)(
+            json.dumps(parts(data)[0]).encode("utf-16"), parts(data)[1]
+        ),
+        "header is not JSON",
+    ),
     "outputs 1.5": (layer(2, "outputs", 1.5), "layer 2: outputs must be a positive integer, got 1.5"),
     "outputs true": (layer(2, "outputs", True), "outputs must be a positive integer"),
     "bias is a word": (layer(2, "bias", "yes"), "layer 2: bias must be true or false, got 'yes'"),

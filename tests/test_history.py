@@ -43,6 +43,15 @@ def test_columns_stay_beside_each_other():
     assert list(history)[1] == {"epoch": 2, "loss": 3.0, "val_loss": 5.0, "seconds": 0.0, "val_accuracy": 0.5}
 
 
+@pytest.mark.parametrize("wrong", [{"seconds": "x"}, {"val_loss": "x"}, {"accuracy": "x"}])
+def test_a_wrong_number_leaves_it_as_it_was(wrong):
+    history = nn.History()
+    history.append(loss=1, seconds=1)
+    with pytest.raises(ValueError):
+        history.append(loss=0.5, **wrong)
+    assert history.to_dict() == {"loss": [1.0], "seconds": [1.0]}
+
+
 def test_dir_names_the_columns():
     history = History()
     assert {"loss", "val_loss", "seconds", "epochs", "stopped", "to_dict"} <= set(dir(history))
@@ -142,7 +151,7 @@ def test_without_standard_error_there_is_no_bar(monkeypatch):
         assert bar.tick is None
 
 
-@pytest.mark.parametrize("value", ["yes", None, 1, "True"])
+@pytest.mark.parametrize("value", ["yes", None, 2, "True"])
 def test_a_wrong_progress_has_its_words(value):
     with pytest.raises(ValueError, match="progress must be 'auto', True or False"):
         wanted(value)

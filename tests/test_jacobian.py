@@ -102,6 +102,30 @@ def test_out_is_written_in_place():
     assert net.jacobian(np.stack([x] * 3), many) is many and np.array_equal(many[2], J)
 
 
+def test_out_that_shares_memory_never_changes_the_answer():
+    net = nn.Network([4, 8, 2], hidden="tanh", seed=0)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4)).astype(np.float32)
+    out = np.empty((300, 2, 4), np.float32)
+    x = out.reshape(-1, 4)[:300]  # begins where out does, but is no row of it for each sample
+    x[:] = X
+    with pytest.raises(ValueError, match="share memory"):
+        net.jacobian(x, out)
+    assert (x == X).all()
+    one = nn.Network([4, 8, 1], hidden="tanh", seed=0)  # row for row it may take X's place
+    want, out = one.jacobian(X), X.copy()
+    assert (one.jacobian(out, out.reshape(300, 1, 4)) == want).all()
+    wide = nn.Network([8, 8, 4], hidden="tanh", seed=0)
+    X = rng.normal(size=(300, 8)).astype(np.float32)
+    for count in (1, 300):
+        out = np.empty((300, 8), np.float32)
+        weights = out.reshape(-1)[: count * 4].reshape(count, 4)
+        weights[:] = rng.normal(size=weights.shape)
+        given = weights[0] if count == 1 else weights
+        want = wide.input_gradient(X, weights=given.copy())
+        assert (wide.input_gradient(X, out, weights=given) == want).all()
+
+
 def test_anything_array_like():
     net = made([3, 5, 2])
     expected = net.jacobian(np.array([1.0, 2.0, 3.0]))

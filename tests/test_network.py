@@ -232,18 +232,71 @@ def test_the_sizes_are_one_list():
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("kind", "name", "words"),
     [
-        ("score", "evaluate"),
-        ("partial_fit", "Trainer"),
-        ("state_dict", "parameters"),
-        ("nothing_like_it", "no attribute"),
+        ("net", "score", r"here it is evaluate\(X, y\)"),
+        ("net", "partial_fit", r"nncore.Trainer\(net\).step"),
+        ("net", "backward", "gradients"),
+        ("net", "state_dict", "parameters"),
+        ("net", "count_params", "parameters.size"),
+        ("net", "model", "no attribute 'model'$"),
+        ("net", "nothing_like_it", "no attribute"),
+        ("trainer", "backward", r"step\(x, y\)"),
+        ("trainer", "zero_grad", "no gradient is kept"),
+        ("trainer", "model", "here it is net$"),
+        ("trainer", "predict", r"net.predict\(X\)"),
+        ("predictor", "predict", r"predictor\(x\)"),
+        ("predictor", "nothing_like_it", "no attribute 'nothing_like_it'$"),
     ],
 )
-def test_members_of_other_libraries_are_named(name, words):
-    with pytest.raises(AttributeError, match=words) as caught:
-        getattr(small(), name)
-    assert caught.value.name == name and not hasattr(small(), name)
+def test_members_of_other_libraries_are_named(kind, name, words):
+    one = {"net": small(), "trainer": nn.Trainer(small()), "predictor": small().freeze()}[kind]
+    with pytest.raises(AttributeError, match=words):
+        getattr(one, name)
+    assert not hasattr(one, name)
+    with pytest.raises(AttributeError, match="here it is Dense"):
+        nn.Linear  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: nn.Network([2, 3, 1], dropout=0.1), "a layer has it, as in nncore.Dense"),
+        (lambda: small().fit(np.eye(3), [0, 1, 2], sample_weight=[1, 2, 3]), "repeat the indices"),
+        (lambda: small().fit(np.eye(3), [0, 1, 2], class_weight="balanced"), "repeat the indices of the rare classes"),
+        (lambda: small().fit(np.eye(3), [0, 1, 2], callbacks=[]), r"fit\(epochs=1\) in a loop"),
+    ],
+)
+def test_parameters_that_are_not_here_say_what_to_do(call, words):
+    with pytest.raises(TypeError, match=words):
+        call()
+
+
+def test_cross_entropy_is_finite_for_every_finite_z(isa):
+    net = nn.Network([1, 3], output="softmax", seed=0)
+    net.layers[0].bias = [3e38, -3e38, 0]
+    assert net.evaluate([0], [0])["loss"] == 0 and np.isfinite(net.gradients([0], [0]).vector).all()
+    assert net.evaluate([0], [1])["loss"] > 3e38
+
+
+@pytest.mark.parametrize("inputs", [1, 3])
+def test_no_samples_have_no_answers(inputs):
+    net = nn.Network([inputs, 4, 2], seed=0)
+    none, predict = np.empty((0, inputs), np.float32), net.freeze()
+    out = np.empty((0, 2), np.float32)
+    for answer in (
+        net.predict(none),
+        predict(none),
+        predict(none, out),
+        net.predict(none.astype("f8")),
+        net.predict(none, out),
+    ):
+        assert answer.shape == (0, 2) and answer.dtype == np.float32
+    assert predict(none, out) is out and net.jacobian(none).shape == (0, 2, inputs)
+    assert net.input_gradient(none).shape == (0, inputs) and (inputs > 1 or net.predict([]).shape == (0, 2))
+    for call in (lambda: net.fit(none, out), lambda: net.evaluate(none, out), lambda: net.freeze(sample=none)):
+        with pytest.raises(ValueError, match="is empty"):
+            call()
 
 
 # ---- what predict takes and gives ------------------------------------------------------------------------------------

@@ -268,6 +268,10 @@ def test_curves_of_any_numbers():
     assert text_curve([2, 0, 1], [4, 0, 1]) == text_curve([0, 1, 2], [0, 1, 4])
     with pytest.raises(ValueError, match="height must be a positive integer"):
         text_curve([1], [1], height=0)
+    with pytest.raises(ValueError, match="points has 2 x and 1 y"):
+        text_curve([1], [1], points=([1, 2], [1]))
+    with pytest.raises(ValueError, match="too far apart"):
+        text_curve([0, 1], [-1e308, 1e308])
     assert all(len(line) < 80 for line in text_curve(np.arange(9), np.arange(9.0) ** 9).splitlines())
 
 

@@ -73,13 +73,12 @@ def test_settings_do_not_change():
 
 
 WRONG = [
-    ({"learning_rate": 0}, ValueError, "learning_rate must be a number above 0, got 0"),
-    ({"learning_rate": -1}, ValueError, "learning_rate must be a number above 0, got -1"),
-    ({"learning_rate": float("nan")}, ValueError, "learning_rate must be a number above 0, got nan"),
-    ({"learning_rate": float("inf")}, ValueError, "learning_rate must be a number above 0, got inf"),
-    ({"learning_rate": "fast"}, TypeError, "learning_rate must be a number above 0, got 'fast'"),
-    ({"learning_rate": True}, TypeError, "learning_rate must be a number above 0, got True"),
-    ({"learning_rate": None}, TypeError, "learning_rate must be a number above 0, got None"),
+    ({"learning_rate": -1}, ValueError, "learning_rate must be a number of 0 or more, got -1"),
+    ({"learning_rate": float("nan")}, ValueError, "learning_rate must be a number of 0 or more, got nan"),
+    ({"learning_rate": float("inf")}, ValueError, "learning_rate must be a number of 0 or more, got inf"),
+    ({"learning_rate": "fast"}, TypeError, "learning_rate must be a number of 0 or more, got 'fast'"),
+    ({"learning_rate": True}, TypeError, "learning_rate must be a number of 0 or more, got True"),
+    ({"learning_rate": None}, TypeError, "learning_rate must be a number of 0 or more, got None"),
     ({"beta1": 1}, ValueError, "beta1 must be a number from 0 up to but not including 1, got 1"),
     ({"beta2": -0.1}, ValueError, "beta2 must be a number from 0 up to"),
     ({"epsilon": 0}, ValueError, "epsilon must be a number above 0"),

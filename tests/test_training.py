@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -192,6 +193,48 @@ def test_a_state_that_does_not_fit_is_refused_and_nothing_changes(wrong, uniform
     again.net.parameters[:] = trainer.net.parameters
     assert again.step(X, y) == trainer.step(X, y) and trainer.steps == again.steps == 2
     assert np.array_equal(again.net.parameters, trainer.net.parameters)
+
+
+def test_a_state_is_of_a_network_and_a_loss():
+    trainer = nn.Trainer(nn.Network([3, 4, 2], seed=0))
+    trainer.step([1, 2, 3], [1, 2])
+    for other, words in (
+        (nn.Trainer(nn.Network([3, 4, 2], hidden="tanh", seed=0)), "another network"),
+        (nn.Trainer(nn.Network([3, nn.Dense(4, bias=False), 3], seed=0)), "another network"),
+        (nn.Trainer(nn.Network([3, 4, 2], seed=0), loss="sse"), "another loss: mse, and not sse"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            other.restore(trainer.state())
+        assert other.steps == 0
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_a_rate_of_0_moves_nothing(uniform, optimizer):
+    X, y = uniform((20, 3), 1), uniform((20, 2), 2)
+    net = small()
+    trainer = nn.Trainer(net, optimizer=optimizer)
+    trainer.fit(X, y, epochs=1)
+    before = net.parameters.copy()
+    trainer.learning_rate = 0
+    trainer.fit(X, y, epochs=2)
+    assert np.array_equal(net.parameters, before)
+    trainer.learning_rate = 0.01
+    trainer.fit(X, y, epochs=1)
+    assert np.isfinite(net.parameters).all() and not np.array_equal(net.parameters, before)
+
+
+def test_what_fails_before_training_keeps_the_history(uniform, monkeypatch):
+    X, y = uniform((20, 3), 1), uniform((20, 2), 2)
+    net = small()
+    before = net.fit(X, y, epochs=1)
+    monkeypatch.setitem(sys.modules, "tqdm", None)  # not installed
+    with pytest.raises(ImportError):
+        net.fit(X, y, epochs=1, progress=True)
+    trainer = nn.Trainer(net)
+    trainer.history.stopped = "stop_loss"
+    with pytest.raises(ImportError):
+        trainer.fit(X, y, epochs=1, progress=True)
+    assert net.history is before and trainer.history.stopped == "stop_loss"
 
 
 def test_a_state_holds_the_seed(uniform):

@@ -30,7 +30,9 @@ else:
 
     def __getattr__(name: str) -> object:
         if name != "reference":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            names = {"Linear": "Dense", "Sequential": "Network", "MLPClassifier": "Network", "MLPRegressor": "Network"}
+            here = f": here it is {names[name]}" if name in names else ""
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}{here}", name=name)
         import importlib
 
         return importlib.import_module(f"{__name__}.reference")

@@ -361,7 +361,8 @@ cdef class Engine(Arena):
         with nogil:
             parallel(team, train_team, j)
         if j.failed:
-            raise FloatingPointError(f"the loss is {j.last_loss}")
+            raise FloatingPointError(f"the loss is {j.last_loss}, which has no gradient: scale the inputs and targets to about 1, or "
+                                     "use dtype='float64'; weights must be finite")
         return j.last_loss
 
     def answer(self, X, out):

@@ -273,7 +273,7 @@ cdef class Jacobian(Arena):
         if single:
             array = X
         else:
-            array, single = checks.as_inputs(X, self.plan.inputs, self.parameters.dtype)
+            array, single = checks.as_inputs(X, self.plan.inputs, self.parameters.dtype, least=0)
             samples = array.shape[0]
         if single and out is None:
             shape[0], shape[1] = self.plan.outputs, self.plan.inputs
@@ -289,10 +289,12 @@ cdef class Jacobian(Arena):
     def gradient(self, X, out=None, output=None, weights=None, int threads=0):
         """(inputs,) for one sample X (inputs,), (n, inputs) for X (n, inputs): of one, or a weighted sum of all."""
         cdef cnp.ndarray array, given
-        array, single = checks.as_inputs(X, self.plan.inputs, self.parameters.dtype)
+        array, single = checks.as_inputs(X, self.plan.inputs, self.parameters.dtype, least=0)
         given = self.weights_of_outputs(output, weights, array.shape[0])
         shape = [self.plan.inputs] if single else [array.shape[0], self.plan.inputs]
         out = checks.out_or_new(out, tuple(shape), self.parameters.dtype, array)
+        if np.may_share_memory(given, out):
+            given = given.copy()
         self.task.weights = <const char *>cnp.PyArray_DATA(given)
         self.task.weights_row = 0 if given.ndim == 1 else self.plan.outputs
         self.run(array, array.shape[0], out, threads)

@@ -66,10 +66,11 @@ cdef class Predictor:
 
     Made by `Network.freeze`. Safe from any number of threads at once.
 
-    ``predictor(x)`` takes (inputs,) or (n, inputs), of anything array-like. ``predictor(x, out)`` writes into `out`,
+    ``predictor(x)`` takes (inputs,) or (n, inputs), of anything array-like; where there is one input also (n,). ``predictor(x, out)`` writes into `out`,
     returns it, allocates nothing and is strict: both must be C-contiguous arrays of the plan's dtype and the right
     shape. (Many samples through a network that is large beside the CPU's L2: the first call makes a workspace, which is
-    kept.) An input that is nan gives nan. Answers have the same bits as the network's own, one by one or many at once.
+    kept.) Nobody looks for nan or inf: nan gives nan, but infinity, and a float64 too large for float32, may give finite
+    answers, as tanh does. Answers have the same bits as the network's own, one by one or many at once.
 
     Attributes
     ----------
@@ -230,6 +231,10 @@ cdef class Predictor:
         PyCapsule_SetContext(capsule, <void *>self)
         return capsule
 
+    def __getattr__(self, name):
+        call = ": call it, as in predictor(x)" if name in ("predict", "predict_proba", "forward", "run") else ""
+        raise AttributeError(f"'Predictor' object has no attribute {name!r}{call}")
+
     def __repr__(self):
         sizes = "-".join(str(size) for size in [self.inputs, *(layer[1] for layer in self.layers)])
         small = STORAGES[self.storage] != NNC_FULL
@@ -315,7 +320,7 @@ def in_words(Predictor self, x, out=None):
         int64_t n
     plan_of(self)
     if out is None:
-        array, was_1d = checks.as_inputs(x, self.plan.inputs, self.dtype, finite=False)
+        array, was_1d = checks.as_inputs(x, self.plan.inputs, self.dtype, finite=False, least=0)
     else:
         require_x(x, self.plan.inputs, self.dtype)
         was_1d = x.ndim == 1
@@ -328,7 +333,8 @@ def in_words(Predictor self, x, out=None):
         raise ValueError(f"out is not aligned in memory: use np.empty({shape}, np.{self.dtype})")
     if n > 1 and np.may_share_memory(array, target):
         raise ValueError("x and out share memory: give out memory of its own")
-    some_samples(self, n, cnp.PyArray_DATA(array), cnp.PyArray_DATA(target))
+    if n > 0:
+        some_samples(self, n, cnp.PyArray_DATA(array), cnp.PyArray_DATA(target))
     return out
 
 
@@ -340,8 +346,8 @@ def require_x(x, inputs, dtype):
     checks.require_unmasked(x, "x")
     if x.dtype != dtype:
         raise TypeError(f"x has dtype {x.dtype}, the plan takes {dtype}: {fix}")
-    if x.ndim not in (1, 2) or x.shape[-1] != inputs or x.shape[0] == 0:
-        raise ValueError(f"x has shape {x.shape}, but the network takes ({inputs},), or (n, {inputs}) with n >= 1")
+    if x.ndim not in (1, 2) or x.shape[-1] != inputs:
+        raise ValueError(f"x has shape {x.shape}, but the network takes ({inputs},), or (n, {inputs})")
     if not x.flags.c_contiguous or not x.flags.aligned:
         raise ValueError(f"x is not {'C-contiguous' if x.flags.aligned else 'aligned in memory'}: {fix}")
 

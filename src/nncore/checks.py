@@ -63,7 +63,13 @@ __all__ = [
 
 
 def as_inputs(
-    X: ArrayLike, columns: int, dtype: DTypeLike, name: str = "X", finite: bool = True, targets: ArrayLike | None = None
+    X: ArrayLike,
+    columns: int,
+    dtype: DTypeLike,
+    name: str = "X",
+    finite: bool = True,
+    targets: ArrayLike | None = None,
+    least: int = 1,
 ) -> tuple[np.ndarray, bool]:
     """Samples as the loops want them: a 2-D, C-contiguous, aligned array of the network's type.
 
@@ -86,11 +92,13 @@ def as_inputs(
         Refuse nan and inf. False skips that pass over the data.
     targets : array_like, optional
         What was given as their targets: a message about the shape asks whether the two are swapped where they seem to be.
+    least : {1, 0}
+        0 takes (0, columns) as well: no samples.
 
     Returns
     -------
     array : ndarray
-        (n, columns), n >= 1.
+        (n, columns), n >= least.
     was_1d : bool
         Whether one sample was given without its axis of samples, so that the answer should have none either.
 
@@ -121,7 +129,7 @@ def as_inputs(
         array, was_1d = source.reshape(1, 1), True
     else:
         raise ValueError(_wrong_columns(source.shape, columns, name, targets))
-    if array.shape[0] == 0:
+    if array.shape[0] < least:
         raise ValueError(f"{name} is empty: its shape is {source.shape}; at least one sample is needed")
     if array.shape[1] != columns:
         raise ValueError(_wrong_columns(source.shape, columns, name, targets))
@@ -183,7 +191,7 @@ def out_or_new(
     require_out(out, shape, dtype)
     if x is not None and np.may_share_memory(x, out):
         rows = out.reshape(-1, out.shape[-1])
-        if (x.ctypes.data, x.strides) != (rows.ctypes.data, rows.strides):
+        if (x.ctypes.data, x.shape[0], x.strides) != (rows.ctypes.data, rows.shape[0], rows.strides):
             raise ValueError("the input and out share memory: give out memory of its own")
     return out
 

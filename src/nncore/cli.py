@@ -36,9 +36,10 @@ class Command(NamedTuple):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program with these arguments (by default those of the process) and return its exit code."""
-    if sys.stdout is None:  # closed by the caller, as by `nncore info >&-`
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  as long as the process
-    elif isinstance(sys.stdout, io.TextIOWrapper):
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller, as by `nncore info >&-`
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  as long as the process
+    if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a name that the terminal cannot show is no reason to stop
     parser = argparse.ArgumentParser(
         prog="nncore", description="Dense neural networks on CPUs, trained and served from a small compiled core."
@@ -91,6 +92,8 @@ def _demo(options: argparse.Namespace) -> int:
             raise FileNotFoundError(f"cannot save {options.save}: there is no folder {folder}")
         if not os.access(folder, os.W_OK):
             raise PermissionError(f"cannot save {options.save}: the folder {folder} cannot be written")
+        if os.path.isdir(options.save):
+            raise IsADirectoryError(f"cannot save {options.save}: it is a folder")
     X, y = nn.datasets.load_digits()
     X_train, X_test, y_train, y_test = nn.datasets.split(X, y, test=0.2, seed=options.seed, stratify=True)
     net = nn.Network([64, 64, 10], hidden="relu", output="softmax", seed=options.seed)

@@ -203,6 +203,8 @@ def _curve(result: Any, ax: Any, path: ArrayLike | None) -> None:
 
 def _surface(result: Any, ax: Any, path: ArrayLike | None) -> None:
     first, second = result.values
+    if min(result.loss.shape) < 2:
+        raise ValueError(f"a surface needs two values or more of each parameter, it has {len(first)} and {len(second)}")
     # equal steps of the root show the bottom of the valley as well as its walls
     height = np.sqrt(np.maximum(result.loss - np.nanmin(result.loss), 0))
     drawn = ax.contourf(first, second, height.T, levels=24, cmap="Blues_r")

@@ -385,4 +385,7 @@ void @name@_predict(const @real@ *x, @real@ *out); /* out (@outputs@) = network(
 #endif
 
 #ifndef @name@_HEADER
+#ifdef __cplusplus
+#error "compile this file as C; C++ includes it with @name@_HEADER defined, for the declarations"
+#endif
 """

@@ -237,8 +237,16 @@ def _seed(header: dict[str, Any], path: str) -> int:
 def _json(text: bytes, what: str, path: str) -> dict[str, Any]:
     import json
 
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        entries = dict(pairs)
+        if len(entries) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"{checks.short(twice)} stands there twice")
+        return entries
+
     try:
-        value = json.loads(text)
+        value = json.loads(text.decode("utf-8"), object_pairs_hook=once)
     except (ValueError, RecursionError) as error:  # bad UTF-8 and bad JSON are ValueErrors
         raise FormatError(f"{path}: its {what} is not JSON: {error}") from None
     if not isinstance(value, dict):
@@ -272,7 +280,7 @@ def _expected(description: dict[str, Any], path: str) -> dict[str, tuple[str, li
 
 def _count(entry: dict[str, Any], key: str, where: str) -> int:
     value = entry.get(key)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**63:
         raise FormatError(f"{where}: {key} must be a positive integer, got {checks.short(value)}")
     return value
 
@@ -286,7 +294,7 @@ def _compare(expected: dict[str, tuple[str, list[int]]], header: dict[str, Any],
         got = (entry.get("dtype"), entry.get("shape")) if isinstance(entry, dict) else (None, None)
         if got[0] != code:
             raise FormatError(f"{path}: tensor {name} must be {code}, got {checks.short(got[0])}")
-        if got[1] != shape:
+        if got[1] != shape or any(type(size) is not int for size in got[1]):
             raise FormatError(f"{path}: tensor {name} must have shape {shape}, got {checks.short(got[1])}")
     extra = sorted(found.keys() - expected.keys())
     if extra:

@@ -17,6 +17,10 @@ class LayerGradient(NamedTuple):
     weight: NDArray[Any]
     bias: NDArray[Any] | None
 
+    def __repr__(self) -> str:
+        bias = None if self.bias is None else self.bias.shape
+        return f"{type(self).__name__}(weight {self.weight.shape}, bias {bias})"
+
 
 class Gradients:
     """The loss and its gradient with respect to every parameter.

@@ -64,6 +64,7 @@ class History:
         row = {"loss": loss, "seconds": seconds, **metrics}
         if val_loss is not None:
             row["val_loss"] = val_loss
+        row = {name: float(value) for name, value in row.items()}  # all of them, before one is kept
         before = self.epochs
         for name in row:
             if name.startswith("_") or not name.isidentifier() or hasattr(type(self), name) or name == "stopped":
@@ -72,7 +73,7 @@ class History:
             column = self._columns.setdefault(name, [])
             if not column:
                 column.extend([math.nan] * before)  # a column that starts late keeps its rows beside the others
-            column.append(float(value))
+            column.append(value)
         for column in self._columns.values():
             if column and len(column) == before:
                 column.append(math.nan)

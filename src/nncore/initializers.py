@@ -148,6 +148,9 @@ def check(init: Init, name: str = "init") -> Init:
     return checks.number(name, init, f"one of {', '.join(INITIALIZERS)}, a number, or a callable(rng, fan_in, fan_out)")
 
 
+CUSTOM = "custom"  # the label of a callable
+
+
 def label(init: Init) -> str:
     """How to write `init` down: its name, the number, or "custom" for a callable (whose weights the file holds).
 
@@ -158,7 +161,7 @@ def label(init: Init) -> str:
     """
     if isinstance(init, str):
         return init
-    return "custom" if callable(init) else repr(float(init))
+    return CUSTOM if callable(init) else repr(float(init))
 
 
 def of_label(text: object) -> Init | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import _kernels, checks, initializers
 from .initializers import Init
+from .tables import plural
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -94,7 +95,7 @@ class Layer:
     dropout : float
         Part of the outputs that is set to zero in a training step.
     init : str, float or callable
-        What the weights started from.
+        What the weights started from; "custom" where that was a callable of the network that this is a copy of, or was saved as.
     """
 
     def __init__(self, inputs: int, spec: Dense, vector: NDArray[Any], offset: int) -> None:
@@ -149,7 +150,7 @@ class Layer:
     def __repr__(self) -> str:
         bias = "" if self._bias is not None else ", no bias"
         dropout = f", dropout={self.dropout:g}" if self.dropout else ""
-        return f"Layer({self.inputs} -> {self.outputs}, {self.activation}{bias}{dropout}, {self.size:,} parameters)"
+        return f"Layer({self.inputs} -> {self.outputs}, {self.activation}{bias}{dropout}, {plural(self.size, 'parameter')})"
 
 
 def resolve(layers: Sequence[int | Dense], hidden: str, output: str, bias: bool = True) -> tuple[int, list[Dense]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +119,8 @@ class Network(Inside):
         Returns
         -------
         ndarray
-            (n, outputs); for one 1-D sample (outputs,). Row i is the same bits whether it is asked alone or among others.
+            (n, outputs), also of one output: ``[:, 0]`` is as 1-D as the y that `fit` took. For one 1-D sample (outputs,). Row i
+            is the same bits whether it is asked alone or among others. No samples, (0, inputs), have no answers, (0, outputs).
 
         Raises
         ------
@@ -135,7 +136,7 @@ class Network(Inside):
             answer = engine.answer(X, out)
             if answer is not None:
                 return answer
-            array, was_1d = checks.as_inputs(X, self.inputs, self.dtype)
+            array, was_1d = checks.as_inputs(X, self.inputs, self.dtype, least=0)
             shape = (self.outputs,) if was_1d else (array.shape[0], self.outputs)
             out = checks.out_or_new(out, shape, self.dtype, array)
             engine.predict(array, out.reshape(array.shape[0], self.outputs))
@@ -159,22 +160,12 @@ class Network(Inside):
         -------
         dict
             "loss", and "accuracy" (softmax and sigmoid outputs: the part of targets that is hit, of several sigmoids
-            each on its own) or "r2" (others: the mean over outputs of 1 - the squared error over the targets' variance; nan for
-            constant targets).
+            each on its own) or "r2" (others: the mean over outputs of 1 - the squared error over the targets' variance; nan where
+            the targets of one output are constant).
         """
-        from . import metrics
-
         loss = self._loss(loss)
         array, _ = checks.as_inputs(X, self.inputs, self.dtype)
-        target = self._targets(y, array.shape[0], loss)
-        engine = self._take_engine(array.shape[0])
-        try:
-            engine.set_loss(_kernels.losses()[loss].index)
-            answer = np.empty((array.shape[0], self.outputs), self.dtype)
-            value = engine.losses(array, target, np.empty(array.shape[0]), answer)
-        finally:
-            self._idle.append(engine)
-        return {"loss": value, **metrics.for_output(self.layers[-1].activation, answer, target)}
+        return self._evaluation(array, self._targets(y, array.shape[0], loss), loss)()
 
     def gradients(self, X: ArrayLike, y: ArrayLike, *, loss: str | None = None) -> Gradients:
         """The loss on X, y and its gradient with respect to every weight and bias. Nothing changes.
@@ -192,6 +183,13 @@ class Network(Inside):
         -------
         Gradients
             `.loss`, `.vector` in the order of `parameters`, and `.layers[i].weight`, `.layers[i].bias` as views into it.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Wrong input.
+        FloatingPointError
+            The loss is nan or inf.
 
         Examples
         --------
@@ -254,12 +252,13 @@ class Network(Inside):
         shuffle : bool, default True
             A new order of samples for each epoch.
         validation_data : (X, y) or float, optional
-            Data to evaluate after each epoch, or the fraction of X, y to set aside for it.
+            Data to evaluate after each epoch, or the fraction of X, y to set aside for it: drawn by the seed, not the same part
+            of every class (`datasets.split` has stratify=).
         stop_loss : float, optional
             Stop after the first epoch whose training loss is at or below it.
         patience : int, optional
-            Stop once so many epochs in a row have not lowered the validation loss. With it the network always ends with the
-            weights of its best epoch, also when all epochs were run: ``val_loss[-1]`` need not be its loss.
+            Stop once so many epochs in a row have not lowered the validation loss. When `fit` returns, the network has the
+            weights of the best epoch of this call, also when all epochs were run: ``val_loss[-1]`` need not be its loss.
         progress : "auto", True or False
             A progress bar; "auto" shows one on a terminal or in a notebook only.
         threads : int, optional
@@ -280,8 +279,8 @@ class Network(Inside):
         try:
             return trainer.fit(X, y, epochs=epochs, shuffle=shuffle, validation_data=validation_data, stop_loss=stop_loss,
                                patience=patience, progress=progress)  # fmt: skip
-        except (ValueError, TypeError):
-            if trainer.steps == 0:  # refused: nothing has changed
+        except Exception as error:
+            if trainer.steps == 0 and not isinstance(error, FloatingPointError):  # refused: nothing has changed
                 self.history = before
             raise
 
@@ -314,7 +313,7 @@ class Network(Inside):
         >>> net = Network([64, 256, 5], seed=0)
         >>> small = net.freeze("int8", sample=np.eye(64), max_error=0.01)
         >>> net.freeze().report.bytes, small.report.bytes
-        (76864, 29248)
+        (76800, 29184)
         >>> 0 < small.report.max_error <= 0.01
         True
         """
@@ -365,20 +364,39 @@ class Network(Inside):
 
         return deepcopy(self)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The copy is a whole network before it is given the rest, in which there may be a Trainer of it.
         others = {name: value for name, value in self.__dict__.items() if name not in self._known}
-        return {"description": self.describe(), "parameters": self._parameters.copy(), "seed": self.seed,
-                "history": self.history, "others": others}  # fmt: skip
+        whole = self.describe(), self._parameters.copy(), self.seed
+        return type(self)._rebuilt, whole, {"history": self.history, **others}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        fresh = self.from_description(state["description"])
-        self.__dict__.update(fresh.__dict__)
-        self._parameters[:] = state["parameters"]
-        self.seed = state["seed"]
-        self.history = state["history"]
-        self.__dict__.update(state.get("others", {}))
+    @classmethod
+    def _rebuilt(cls, description: dict[str, Any], parameters: NDArray[Any], seed: int) -> Self:
+        net = cls.from_description(description)
+        net.parameters = parameters
+        net.seed = seed
+        return net
 
     # ---- inside -------------------------------------------------------------------------------------------------------
+
+    def _evaluation(self, X: NDArray[Any], target: NDArray[Any], loss: str) -> Callable[[], dict[str, float]]:
+        # `evaluate` on what is checked already, as often as it is called: what the targets alone decide is found once
+        from . import metrics
+
+        rows, index = X.shape[0], _kernels.losses()[loss].index
+        answer, losses = np.empty((rows, self.outputs), self.dtype), np.empty(rows)
+        metric = metrics.for_output(self.layers[-1].activation, target)
+
+        def evaluate() -> dict[str, float]:
+            engine = self._take_engine(rows)
+            try:
+                engine.set_loss(index)
+                value = engine.losses(X, target, losses, answer)
+            finally:
+                self._idle.append(engine)
+            return {"loss": value, **metric(answer)}
+
+        return evaluate
 
     def _loss(self, loss: str | None) -> str:
         if loss is None:

@@ -18,7 +18,7 @@ from . import _kernels, checks
 
 # What each hyperparameter may be, whichever optimizer has it. One that is not named here may be any finite number.
 _RULES: dict[str, Callable[[str, object], float]] = {
-    "learning_rate": checks.positive,
+    "learning_rate": checks.non_negative,
     "momentum": checks.fraction,
     "nesterov": checks.flag,
     "beta1": checks.fraction,
@@ -28,7 +28,7 @@ _RULES: dict[str, Callable[[str, object], float]] = {
 }
 
 _MEANINGS: dict[str, str] = {
-    "learning_rate": "Size of a step, above 0.",
+    "learning_rate": "Size of a step, 0 or more; at 0, where a schedule may end, nothing moves.",
     "momentum": "Part of the last step that is carried into the next, 0 <= momentum < 1.",
     "nesterov": "Look ahead along the momentum (Nesterov); needs momentum above 0.",
     "beta1": "Decay of the running mean of the gradient, 0 <= beta1 < 1.",
@@ -123,7 +123,7 @@ class Optimizer:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.info.name, self.to_dict())
+        return _rebuild, (type(self), self.to_dict())
 
 
 def as_optimizer(optimizer: str | Optimizer | type[Optimizer], dtype: np.dtype[Any] | str | None = None) -> Optimizer:
@@ -180,8 +180,8 @@ def _checked(name: str, value: object) -> float:
     return _RULES.get(name, checks.number)(name, value)
 
 
-def _rebuild(name: str, settings: dict[str, Any]) -> Optimizer:
-    return type(as_optimizer(name))(**settings)
+def _rebuild(kind: type[Optimizer], settings: dict[str, Any]) -> Optimizer:
+    return kind(**settings)
 
 
 def _make(info: Any) -> type[Optimizer]:

@@ -31,9 +31,10 @@ def wanted(progress: bool | str) -> bool:
     stream = sys.stderr  # None in programs without a console
     if isinstance(progress, str) and progress == "auto":
         return (hasattr(stream, "isatty") and stream.isatty()) or _in_notebook(stream)
-    if isinstance(progress, bool):
-        return progress and stream is not None
-    raise ValueError(f"progress must be 'auto', True or False, got {checks.short(progress)}")
+    try:
+        return checks.flag("progress", progress) and stream is not None
+    except TypeError:
+        raise ValueError(f"progress must be 'auto', True or False, got {checks.short(progress)}") from None
 
 
 def _in_notebook(stream: Any) -> bool:

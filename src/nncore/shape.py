@@ -150,6 +150,9 @@ class Shape(KnownAttributes):
         net = cls.__new__(cls)
         net.seed = 0
         net._build(inputs, specs, checks.choice("dtype", description["dtype"], DTYPES))
+        for layer, item in zip(net.layers, description["layers"], strict=True):
+            if item.get("init") == initializers.CUSTOM:
+                layer.__dict__["init"] = initializers.CUSTOM
         return net
 
     def _core_layers(self, dropout: bool) -> list[tuple[Any, ...]]:

@@ -58,6 +58,8 @@ def text_curve(
     low, high = float(min([y.min(), *dots[1]])), float(max([y.max(), *dots[1]]))
     left, right = float(min([x.min(), *dots[0]])), float(max([x.max(), *dots[0]]))
     wide, tall = (right - left) or 1.0, (high - low) or 1.0
+    if not np.isfinite([wide, tall]).all():
+        raise ValueError(f"numbers from {min(left, low):.4g} to {max(right, high):.4g} are too far apart to be drawn")
 
     def row_of(value: Any) -> Any:
         return np.rint((high - np.asarray(value)) / tall * (height - 1)).astype(int)
@@ -88,5 +90,7 @@ def _points(points: Any) -> tuple[Sequence[float], Sequence[float]]:
     if points is None:
         return [], []
     px, py = (np.asarray(values, np.float64).ravel() for values in points)
+    if px.shape != py.shape:
+        raise ValueError(f"points has {px.size} x and {py.size} y: one y for each x is needed")
     good = np.isfinite(px) & np.isfinite(py)
     return px[good].tolist(), py[good].tolist()

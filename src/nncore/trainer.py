@@ -178,13 +178,14 @@ class Trainer(KnownAttributes):
         shuffle : bool, default True
             A new order of samples for each epoch.
         validation_data : (X, y) or float, optional
-            Data to evaluate after each epoch, or the fraction of X, y to set aside for it (drawn by the seed).
+            Data to evaluate after each epoch, or the fraction of X, y to set aside for it: drawn by the seed, not the same part
+            of every class (`datasets.split` has stratify=).
         stop_loss : float, optional
             Stop after the first epoch whose training loss is at or below it.
         patience : int, optional
             Stop once so many epochs in a row have not lowered the validation loss. When `fit` returns, for whatever reason, the
-            network has the weights of its best epoch, and ``val_loss[-1]`` need not be its loss (the optimizer's moments are the
-            last one's). Needs `validation_data`.
+            network has the weights of the best epoch of this call, and ``val_loss[-1]`` need not be its loss (the optimizer's
+            moments are the last one's). Needs `validation_data`.
         progress : "auto", True or False
             A progress bar; "auto" shows one on a terminal or in a notebook only.
 
@@ -227,9 +228,8 @@ class Trainer(KnownAttributes):
         engine, token, begun = self._engine_for(batch), object(), False
         try:
             engine.turn.take(token)
-            begun = True
-            self.history.stopped = ""
             with Progress(epochs, shown) as bar:
+                self.history.stopped, begun = "", True
                 self._epochs(engine, array, target, batch, epochs, shuffle, validation, stop_loss, patience, bar)
         except FloatingPointError as error:
             self.history.stopped = "diverged"
@@ -277,7 +277,8 @@ class Trainer(KnownAttributes):
         return loss
 
     def state(self) -> dict[str, Any]:
-        """Everything that training goes on from besides the network itself: step count, optimizer slots, random state, seed.
+        """Everything that training goes on from besides the network itself: the optimizer's settings and slots, the step count,
+        random state, seed.
 
         It is for `restore` alone: slots are in the core's own scale, in which Adam's are not the means that its formula names.
 
@@ -287,10 +288,10 @@ class Trainer(KnownAttributes):
             Another thread is at work with this Trainer.
         """
         inner = None if self._engine is None else self._engine.get_state()
-        return {"engine": inner, "optimizer": self._optimizer, "seed": self._seed, "sizes": self.net.sizes}
+        return {"engine": inner, "optimizer": self._optimizer, "seed": self._seed, "trained": self._trained()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take up a state that `state` gave.
+        """Take up a state that `state` gave, the optimizer's settings included. `history` stays as it is.
 
         Raises
         ------
@@ -299,11 +300,14 @@ class Trainer(KnownAttributes):
         RuntimeError
             Another call is at work with this Trainer.
         """
+        net = self.net
+        mine = self._trained()
         try:
-            settings, inner = as_optimizer(state["optimizer"], self.net.dtype), state["engine"]
-            seed = initializers.as_seed(state.get("seed", self._seed))
-            if state.get("sizes", self.net.sizes) != self.net.sizes:
-                raise ValueError(f"the state is of another network: {state['sizes']}, and not {self.net.sizes}")
+            settings, inner = as_optimizer(state["optimizer"], net.dtype), state["engine"]
+            seed = initializers.as_seed(state["seed"])
+            for what, is_there in state["trained"].items():
+                if is_there != mine[what]:
+                    raise ValueError(f"the state is of another {what}: {is_there}, and not {mine[what]}")
             engine = None
             if inner is not None:
                 engine = self._new_engine(1)
@@ -330,15 +334,21 @@ class Trainer(KnownAttributes):
 
     # ---- inside -------------------------------------------------------------------------------------------------------
 
+    def _trained(self) -> dict[str, Any]:
+        # what a state is good for
+        layers = [(layer.outputs, layer.activation, layer.bias is not None) for layer in self.net.layers]
+        return {"network": [self.net.inputs, *layers], "loss": self.loss}
+
     def _epochs(
         self, engine: Engine, X: NDArray[Any], y: NDArray[Any], batch: int, epochs: int, shuffle: bool, validation: Any,
         stop_loss: float | None, patience: int | None, bar: Progress,
     ) -> None:  # fmt: skip
         best, since, kept = float("inf"), 0, None  # kept: the weights of the best epoch, once there is one
+        evaluate = None if validation is None else self.net._evaluation(validation[0], validation[1], self.loss)
         for _ in range(epochs):
             began = perf_counter()
             loss = engine.epoch(X, y, batch, shuffle, lambda: self._optimizer, bar.tick)
-            val = None if validation is None else self.net.evaluate(*validation, loss=self.loss)
+            val = None if evaluate is None else evaluate()
             columns = {} if val is None else {f"val_{name}": value for name, value in val.items()}
             self.history.append(loss=loss, seconds=perf_counter() - began, **columns)
             bar.advance(loss=loss, **columns)

@@ -11,6 +11,7 @@ import contextlib
 import functools
 import math
 import numbers
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -65,14 +66,28 @@ _PARAMETERS_ELSEWHERE = {
 _MEMBERS_ELSEWHERE = {
     "evaluate(X, y)": "score",
     "predict(X)": "predict_proba predict_on_batch decision_function forward",
-    "step(x, y)": "partial_fit train_on_batch train_step",
-    "nncore.Trainer(net).step(x, y)": "partial_fit train_on_batch train_step",
+    "step(x, y)": "partial_fit train_on_batch train_step backward",
+    "nncore.Trainer(net).step(x, y)": "partial_fit train_on_batch train_step step",
     "gradients(X, y)": "backward grad gradient",
+    "net": "model network module",
+    "net.predict(X)": "predict",
+    "net.evaluate(X, y)": "evaluate",
+    "net.save(path)": "save",
     "parameters, or layers[i].weight": "weights weight coefs_ get_weights state_dict set_weights load_state_dict",
+    "parameters.size": "count_params num_parameters",
     "layers[i].bias": "biases bias intercepts_",
     "learning_rate": "lr",
     "nncore.Trainer(net), whose optimizer and loss are given to it": "compile",
-    "nothing: fit trains, and predict drops nothing out": "train eval no_grad zero_grad",
+    "nothing: fit trains, and predict drops nothing out": "train eval no_grad",
+    "nothing: no gradient is kept from one step to the next": "zero_grad",
+}
+# Parameters that are not here, and what to do instead.
+_INSTEAD = {
+    "dropout": "a layer has it, as in nncore.Dense(64, dropout=0.1)",
+    "sample_weight": "repeat the indices of what is to count for more",
+    "class_weight": "repeat the indices of the rare classes",
+    "callbacks": "call fit(epochs=1) in a loop of your own",
+    "metrics": "compare with the answers of predict",
 }
 # What does not exist here, though something of another meaning is spelt nearly so.
 _NOWHERE = (
@@ -134,8 +149,8 @@ class KnownAttributes:
             kind = type(self)
             words = f"{kind.__name__!r} object has no attribute {name!r}"
             for here, elsewhere in _MEMBERS_ELSEWHERE.items():
-                first = here.partition("(")[0].partition(",")[0].partition("[")[0]
-                if name in elsewhere.split() and (hasattr(kind, first) or not first.isidentifier()):
+                first = re.split(r"[(,.\[]", here)[0]
+                if name in elsewhere.split() and (hasattr(kind, first) or first == "nncore" or " " in first):
                     words += f": here it is {here}"
                     break
             raise AttributeError(words, name=name, obj=self)
@@ -178,7 +193,8 @@ def known_parameters(function: Function) -> Function:
     def call(*args: Any, **given: Any) -> Any:
         for name in given:
             if name not in names:
-                raise TypeError(f"{called} has no parameter {name!r}{rather(name, names)}")
+                instead = f": {_INSTEAD[name]}" if name in _INSTEAD else rather(name, names)
+                raise TypeError(f"{called} has no parameter {name!r}{instead}")
         if len(args) > most:
             values = args[most - len(placed) :]
             words = f"{called} takes {', '.join(placed)} by place, got {len(values)} values"
@@ -234,10 +250,12 @@ def type_name(kind: str, value: object, allowed: Iterable[str]) -> str:
     >>> type_name("dtype", np.float32, ["float32", "float64"])
     'float32'
     """
-    if value is not None and not isinstance(value, str):
+    names = list(allowed)
+    if value is not None:
         with contextlib.suppress(TypeError):  # `choice` has the words
-            value = np.dtype(value).name  # type: ignore[call-overload]
-    return choice(kind, value, allowed)
+            name = np.dtype(value).name  # type: ignore[call-overload]
+            value = name if name in names or not isinstance(value, str) else value
+    return choice(kind, value, names)
 
 
 def positive_int(name: str, value: object) -> int:

@@ -13,12 +13,12 @@ import numpy as np
 from .. import checks, initializers
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, DTypeLike
 
 __all__ = ["load_digits", "split"]
 
 
-def load_digits(scale: bool = True, dtype: str = "float32") -> tuple[np.ndarray, np.ndarray]:
+def load_digits(scale: bool = True, dtype: DTypeLike = "float32") -> tuple[np.ndarray, np.ndarray]:
     """The 1,797 handwritten digits of Alpaydin and Kaynak (UCI 1998, CC BY 4.0).
 
     Parameters
@@ -33,7 +33,7 @@ def load_digits(scale: bool = True, dtype: str = "float32") -> tuple[np.ndarray,
     X : ndarray
         (1797, 64), 8x8 pixels row by row from the top left; ``X[0].reshape(8, 8)`` is the first picture.
     y : ndarray
-        (1797,), int32, the digit 0..9.
+        (1797,), int64, the digit 0..9.
 
     Examples
     --------
@@ -45,14 +45,14 @@ def load_digits(scale: bool = True, dtype: str = "float32") -> tuple[np.ndarray,
     from importlib import resources
 
     scale = checks.flag("scale", scale)
-    dtype = checks.choice("dtype", dtype, ("float32", "float64"))
+    dtype = checks.type_name("dtype", dtype, ("float32", "float64"))
     packed = resources.files(__package__).joinpath("digits.csv.gz").read_bytes()
     # bytes of the lines after the first, all digits and commas: one pass of numpy's parser over small integers
     table = np.loadtxt(gzip.decompress(packed).decode("ascii").splitlines()[1:], dtype=np.uint8, delimiter=",")
     X = table[:, :64].astype(dtype)
     if scale:
         X /= 16
-    return X, table[:, 64].astype(np.int32)
+    return X, table[:, 64].astype(np.int64)
 
 
 @checks.known_parameters
