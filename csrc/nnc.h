@@ -166,7 +166,9 @@ typedef void (*nnc_work)(void *context, int index, nnc_team *team);
 void nnc_parallel(int want, nnc_work work, void *context);
 int nnc_team_size(const nnc_team *team);
 void nnc_barrier(nnc_team *team);                   /* all of the team arrive before any goes on */
-int nnc_cpu_count(void);                            /* CPUs this process may run on */
+int nnc_cpu_count(void);                            /* CPUs this process may run on, or as many as its share of their time is worth */
+long nnc_cpu_quota(const char *root);               /* CPUs' worth of time that its control group allows (quota.c), 0: no limit; files
+                                                       are looked for under root, "" but in tests */
 int nnc_threads(void);                              /* the most that a call uses when it is not told: by default one per CPU */
 void nnc_set_threads(int most);                     /* 0: one per CPU */
 

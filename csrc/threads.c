@@ -217,12 +217,16 @@ void nnc_parallel(int want, nnc_work work, void *context) {
 }
 
 int nnc_cpu_count(void) {
+    static atomic_long quota = -1; /* read once: it seldom changes, and a call of many threads asks here */
+    long share = atomic_load_explicit(&quota, memory_order_relaxed), count = 0;
+    if (share < 0) atomic_store_explicit(&quota, share = nnc_cpu_quota(""), memory_order_relaxed);
 #if defined(__linux__)
     cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+    if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
 #endif
-    const long count = sysconf(_SC_NPROCESSORS_ONLN);
-    return count > 0 ? (int)count : 1;
+    if (count <= 0) count = sysconf(_SC_NPROCESSORS_ONLN);
+    if (count <= 0) count = 1;
+    return (int)(share > 0 && share < count ? share : count);
 }
 
 #endif

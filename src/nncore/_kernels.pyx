@@ -82,7 +82,8 @@ MOST_THREADS = NNC_MOST_THREADS
 
 
 def set_threads(count):
-    """The most threads that a call uses when it is not told (0: one per CPU that this process may run on)."""
+    """The most threads that a call uses when it is not told (0: one per CPU that this process may run on, or as many as a
+    container's share of their time is worth)."""
     if isinstance(count, bool) or not hasattr(count, "__index__") or count < 0:
         raise ValueError(f"threads must be a whole number of 0 or more, got {count!r}")
     nnc_set_threads(min(count.__index__(), MOST_THREADS))
