@@ -42,7 +42,7 @@ def show(row):
         spread = (found["q3"] - found["q1"]) / 2
         ratio = "" if best is None else f"{found['median'] / best[1]:7.3f}"
         print(
-            f"  {report.LABELS.get(name, name):14} {report.shown(found['median']):>9} ± {report.shown(spread):9}{ratio}"
+            f"  {report.LABELS.get(name, name):15} {report.shown(found['median']):>9} ± {report.shown(spread):9}{ratio}"
             f"   least {report.shown(found['least']):>9}"
         )
     if best is not None and "nncore" in results:

@@ -180,6 +180,17 @@ def measure(workload, names, threads, rounds, seconds, say=print):
     return row, versions
 
 
+def commit():
+    """The commit that is measured, with a plus where files in src or csrc are not as it has them; None outside a repository."""
+    words = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=10", "--exclude=*"]
+    try:
+        name = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run(["git", "-C", str(ROOT), "diff", "--quiet", "HEAD", "--", "src", "csrc"]).returncode
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return name + "+" * (changed != 0)
+
+
 def machine():
     """What the figures depend on: processor, instruction set, versions."""
     import nncore
@@ -199,4 +210,5 @@ def machine():
         "arch": platform.machine(),
         "python": platform.python_version(),
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "commit": commit(),
     }

@@ -11,13 +11,25 @@
     single(problem, threads)            likewise for problem.X[0]. namespace["answer"]() gives the last answer as an
     array.
 
-threads is 1 or more; the process is pinned to as many CPUs before anything is imported. nncore is one of them; the
-first is the one against which answers are checked.
+LIMIT, where a file has it, is how far its answer may be from float64's, of the largest number. threads is 1 or more; the
+process is pinned to as many CPUs before anything is imported. nncore is one of them; the first is the one against which
+answers are checked.
 """
 
 import importlib
 
-RIVALS = ["numpy", "nncore", "torch", "torch_compile", "jax", "sklearn", "onnxruntime", "openvino"]
+RIVALS = [
+    "numpy",
+    "nncore",
+    "nncore_bfloat16",
+    "nncore_int8",
+    "torch",
+    "torch_compile",
+    "jax",
+    "sklearn",
+    "onnxruntime",
+    "openvino",
+]
 
 
 def load(name):

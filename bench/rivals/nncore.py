@@ -48,12 +48,18 @@ def training(problem, threads):
     return Training(problem, threads)
 
 
+def frozen(problem, X, storage="float32"):
+    """A Predictor that answers X in place. storage: of the weights; SystemExit where no layer is stored so."""
+    predict = network(problem).freeze(storage)
+    if storage != "float32" and not predict.report.small_layers:
+        raise SystemExit(f"its layers are too small to be stored as {storage}")
+    out = np.empty((*X.shape[:-1], predict.outputs), np.float32)
+    return "predict(X, out)", {"predict": predict, "X": np.ascontiguousarray(X), "out": out, "answer": lambda: out}
+
+
 def predicting(problem, threads):
-    out = np.empty((len(problem.X), problem.workload.sizes[-1]), np.float32)
-    return "predict(X, out)", {"predict": network(problem).freeze(), "X": problem.X, "out": out, "answer": lambda: out}
+    return frozen(problem, problem.X)
 
 
 def single(problem, threads):
-    predict = network(problem).freeze()
-    x, out = np.ascontiguousarray(problem.X[0]), np.empty(problem.workload.sizes[-1], np.float32)
-    return "predict(x, out)", {"predict": predict, "x": x, "out": out, "answer": lambda: out}
+    return frozen(problem, problem.X[0])

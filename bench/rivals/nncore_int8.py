@@ -1,0 +1,15 @@
+"""nncore with the weights stored as int8, in a quarter of the bytes: figures beside nncore's own, no rival of it."""
+
+from .nncore import frozen, versions
+
+__all__ = ["LIMIT", "predicting", "single", "versions"]
+
+LIMIT = 0.05  # of the largest number: how far an answer may be from float64's
+
+
+def predicting(problem, threads):
+    return frozen(problem, problem.X, "int8")
+
+
+def single(problem, threads):
+    return frozen(problem, problem.X[0], "int8")
