@@ -89,6 +89,21 @@ def test_info():
     assert all(isa in out for isa, here in _kernels.isas().items() if here)
 
 
+@pytest.mark.parametrize(
+    ("what", "names", "formula"),
+    [
+        ("activations", _kernels.activations(), "z if z > 0 else alpha z"),
+        ("losses", _kernels.losses(), "(y - t)^2"),
+        ("optimizers", ["SGD", "Adam", "AdamW"], "p -= learning_rate"),
+        ("init", ["he", "zeros"], "sqrt(6 / fan_in)"),
+    ],
+)
+def test_info_of_one_list(what, names, formula):
+    out, err, code = run("info", what)
+    assert code == 0 and err == "" and formula in out
+    assert {line.split()[0] for line in out.splitlines()[1:]} >= set(names)
+
+
 def test_help_and_version():
     assert run("--version")[0].strip() == f"nncore {nn.__version__}"
     for arguments in ((), ("--help",)):

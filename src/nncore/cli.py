@@ -21,6 +21,7 @@ import numpy as np
 import nncore as nn
 
 from . import _kernels, checks, formats, reference
+from .initializers import INITIALIZERS
 from .learn import terminal
 from .tables import plural
 
@@ -172,12 +173,42 @@ def _rival(net: Any) -> reference.Network:
 # ---- info ------------------------------------------------------------------------------------------------------------
 
 
+def _lists() -> dict[str, tuple[Sequence[str], list[Sequence[str]]]]:
+    """What has names and formulas: heads and rows of a table, by the name of the list."""
+    return {
+        "activations": (
+            ["activation", "y", "dy/dz", "weights start as", "parameter"],
+            [(name, row.formula, row.derivative, row.init, f"{row.parameter}={row.parameter_default:g}" if row.parameter else "")
+             for name, row in _kernels.activations().items()],
+        ),
+        "losses": (
+            ["loss", "of one sample or output", "gradient", "goes with output", "over samples"],
+            [(name, row.formula, row.gradient, row.link or "", row.reduction.replace("_", " "))
+             for name, row in _kernels.losses().items()],
+        ),
+        "optimizers": (
+            ["optimizer", "rule"],
+            [(row.display, row.formula) for row in _kernels.optimizers().values()],
+        ),
+        "init": (
+            ["init", "weights are uniform on [-limit, limit), limit"],
+            [(name, row.formula) for name, row in INITIALIZERS.items()],
+        ),
+    }  # fmt: skip
+
+
 def _info_arguments(parser: argparse.ArgumentParser) -> None:
-    pass
+    parser.add_argument(
+        "what", nargs="?", choices=list(_lists()), help="its names with their formulas, and nothing else"
+    )
 
 
 def _info(options: argparse.Namespace) -> int:
     """Say what this installation is: version, instruction sets, threads, build, and what it knows by name."""
+    if options.what is not None:
+        heads, lines = _lists()[options.what]
+        _table([heads, *lines])
+        return 0
     isas = _kernels.isas()
     rows = [
         ("nncore", nn.__version__, os.path.dirname(nn.__file__)),
@@ -189,6 +220,7 @@ def _info(options: argparse.Namespace) -> int:
         ("activations", ", ".join(_kernels.activations()), ""),
         ("losses", ", ".join(_kernels.losses()), ""),
         ("optimizers", ", ".join(_kernels.optimizers()), ""),
+        ("init", ", ".join(INITIALIZERS), ""),
         ("files", ", ".join(formats.FORMATS), ""),
     ]
     _table(rows)
@@ -225,12 +257,11 @@ COMMANDS = (
 # ---- words -----------------------------------------------------------------------------------------------------------
 
 
-def _table(rows: list[tuple[str, str, str]]) -> None:
-    """Three columns; a long second cell without a third does not widen the column for the others."""
-    first = max(len(row[0]) for row in rows)
-    second = max((len(row[1]) for row in rows if row[2]), default=0)
-    for name, value, remark in rows:
-        print(f"{name:<{first}}  {value:<{second}}  {remark}".rstrip())
+def _table(rows: Sequence[Sequence[str]]) -> None:
+    """Columns, of which a cell with nothing to its right widens none."""
+    widths = [max((len(row[i]) for row in rows if any(row[i + 1 :])), default=0) for i in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _time(seconds: float) -> str:
