@@ -3,6 +3,7 @@
 import copy
 import os
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -65,6 +66,23 @@ def test_a_subclass_keeps_what_it_has():
     assert net.copy().more is not net.more
 
 
+class Apart(nn.Network):
+    """A network whose copies do without a part of it, by the hook that Python has for that."""
+
+    def __getstate__(self):
+        return {name: value for name, value in super().__getstate__().items() if name != "lock"}
+
+
+@pytest.mark.parametrize("twin", [nn.Network.copy, copy.copy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_copies_of_strange_networks(twin):
+    net = Apart([2, 2], seed=0)
+    net.lock, net.name = threading.Lock(), "here"
+    net.layers[0].weight[0, 0] = np.nan
+    other = twin(net)
+    assert not hasattr(other, "lock") and other.name == "here"
+    assert np.array_equal(other.parameters, net.parameters, equal_nan=True)
+
+
 class Own(nn.Network):
     """A network that has its own trainer."""
 
@@ -110,6 +128,7 @@ class Slower(nn.SGD):
 def test_pickles_of_the_rest():
     predict = small().freeze()
     assert np.array_equal(pickle.loads(pickle.dumps(predict))(np.eye(3)), predict(np.eye(3)))
+    assert b"tanh" in pickle.dumps(predict)  # activations go by name, not by the number that this version gives them
     assert pickle.loads(pickle.dumps(nn.Adam(0.5))) == nn.Adam(0.5)
     assert type(pickle.loads(pickle.dumps(Slower()))) is type(copy.deepcopy(Slower())) is Slower
     for one in (predict.report, predict.ctypes, nn.activations(), nn.losses()):

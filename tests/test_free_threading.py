@@ -198,7 +198,7 @@ def test_a_step_from_inside_an_epoch_is_refused(uniform):
         trainer.learning_rate = 1e-3 * (1 + done)
 
     engine.turn.take(tick)
-    engine.epoch(X, y, 20, True, lambda: trainer.optimizer, tick)
+    engine.epoch(X, y, None, 20, True, lambda: trainer.optimizer, tick)
     engine.turn.give(X)  # of another call: nothing
     with pytest.raises(RuntimeError, match="at work in another call"):
         trainer.step(X[:20], y[:20])

@@ -281,7 +281,7 @@ def test_labels_that_change_under_it_are_no_addresses(uniform):
     trainer.step(uniform((4, 3), 1), [0, 1, 1, 0])
     X = uniform((4, 3), 1, "float32")
     for label in (2**30, -(2**30), 2, -1):  # past the checks, as another thread could do it
-        assert np.isfinite(trainer._engine.step(X, np.full(4, label, np.int32), trainer.optimizer))
+        assert np.isfinite(trainer._engine.step(X, np.full(4, label, np.int32), None, trainer.optimizer))
 
 
 def test_stop_loss():

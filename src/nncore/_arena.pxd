@@ -39,6 +39,7 @@ cdef struct Plan:
     char *t                 # (rows, outputs) its targets
     long t_row
     double *row_loss        # (rows,)
+    double *row_weight      # (rows,) what each sample counts, where some count for more
     int loss
     bint linked             # the loss is fused with the output's activation and reads z
     char *one               # the number 1, the "input" of every bias

@@ -119,6 +119,7 @@ cdef class Arena:
             p.row_loss = <double *>take(base, &at, rows * sizeof(double))
             p.one = take(base, &at, NNC_ALIGN)
             p.scratch = take(base, &at, threads * p.scratch_bytes)
+            p.row_weight = <double *>take(base, &at, rows * sizeof(double))
             if step == 0:
                 self.memory = aligned(at, np.uint8)
                 base = <char *>cnp.PyArray_DATA(self.memory)

@@ -15,8 +15,25 @@ from ._product cimport block_columns, times_transposed
 from ._share cimport Share, share_out
 
 
-cdef void output_gradient(Plan *p, Share *s, double scale) noexcept nogil:
-    # row_loss: OUT (rows,), of this thread's rows. The last layer's dz: OUT = scale * dL/dz, in an arena for training.
+cdef void weigh(Plan *p, const Layer *l, char *dz, long first, long rows) noexcept nogil:
+    # row_loss (first..first+rows) and these rows of dz (at the first of them, or NULL) times row_weight
+    cdef:
+        long i, k
+        double weight
+    for i in range(rows):
+        weight = p.row_weight[first + i]
+        p.row_loss[first + i] *= weight
+        if dz != NULL:
+            for k in range(l.outputs):
+                if p.size == 4:
+                    (<float *>dz)[i * l.row + k] *= <float>weight
+                else:
+                    (<double *>dz)[i * l.row + k] *= weight
+
+
+cdef void output_gradient(Plan *p, Share *s, double scale, bint weighted) noexcept nogil:
+    # row_loss: OUT (rows,), of this thread's rows. The last layer's dz: OUT = scale * dL/dz, in an arena for training. weighted: times
+    # row_weight, both.
     cdef:
         Layer *l = &p.layers[p.count - 1]
         const nnc_kernels *k = l.k
@@ -31,6 +48,8 @@ cdef void output_gradient(Plan *p, Share *s, double scale) noexcept nogil:
                    p.row_loss + first)
     if dz != NULL and not p.linked:
         k.backward[l.activation](rows, l.outputs, dz, l.row, (l.z if l.reads_input else l.y) + at, l.row, l.parameter)
+    if weighted:
+        weigh(p, l, dz, first, rows)
 
 
 cdef void backward(Plan *p, Share *s, unsigned long long dropout_key) noexcept nogil:

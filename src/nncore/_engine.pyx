@@ -203,13 +203,14 @@ cdef class Engine(Arena):
         self.shuffle_state = nnc_mix(<uint64_t>(seed & 0xFFFFFFFFFFFFFFFF))
         self.job.dropout_key = nnc_mix(self.shuffle_state) | 1
 
-    cdef int load(self, cnp.ndarray X, y) except -1:
-        # point the job at the samples; y: int32 labels (n,), dense (n, outputs), or None
+    cdef int load(self, cnp.ndarray X, y, cnp.ndarray weights=None) except -1:
+        # point the job at the samples; y: int32 labels (n,), dense (n, outputs), or None; weights: float64 (n,), or None
         cdef cnp.ndarray target
         self.job.X = <const char *>cnp.PyArray_DATA(X)
         self.job.samples = X.shape[0]
         self.job.T = NULL
         self.job.labels = NULL
+        self.job.weights = <const double *>cnp.PyArray_DATA(weights) if weights is not None else NULL
         if y is not None:
             target = y
             if target.dtype == np.int32 and target.ndim == 1:
@@ -218,8 +219,9 @@ cdef class Engine(Arena):
                 self.job.T = <const char *>cnp.PyArray_DATA(target)
         return 0
 
-    def epoch(self, cnp.ndarray X, y, long batch, bint shuffled, settings, tick=None):
-        """One pass over X (n, inputs) and y in batches, for whoever holds the engine; returns the mean (or sum) loss over it.
+    def epoch(self, cnp.ndarray X, y, cnp.ndarray weights, long batch, bint shuffled, settings, tick=None):
+        """One pass over X (n, inputs) and y in batches, for whoever holds the engine; returns the mean (or sum) loss over it. weights:
+        float64 (n,), what each sample's loss is multiplied by, or None.
 
         settings() is the optimizer's, asked before each stretch. tick, if given, is called some fifty times a second with the
         fraction done. An exception in either, or Ctrl-C, leaves the network at the last finished step. Raises FloatingPointError
@@ -231,7 +233,7 @@ cdef class Engine(Arena):
             double began
             long at = 0, n = X.shape[0]
             int team, guess, most
-        self.load(X, y)
+        self.load(X, y, weights)
         j.order = NULL
         if shuffled:
             if self.order is None or self.order.shape[0] != n:
@@ -269,11 +271,11 @@ cdef class Engine(Arena):
         j.step += j.done
         return self.raise_if_diverged()
 
-    def step(self, cnp.ndarray X, y, settings):
-        """One step on the batch X (rows, inputs), y, with rows <= the workspace's; returns its loss."""
+    def step(self, cnp.ndarray X, y, cnp.ndarray weights, settings):
+        """One step on the batch X (rows, inputs), y, weights (as for `epoch`), with rows <= the workspace's; returns its loss."""
         self.turn.take(self)
         try:
-            self.load(X, y)
+            self.load(X, y, weights)
             return self.one_step(settings)
         finally:
             self.turn.give(self)
@@ -308,7 +310,7 @@ cdef class Engine(Arena):
             Plan *p = &self.plan
             Job *j = &self.job
             bint linked = loss_info(p.loss).link >= 0
-        j.T, j.labels = NULL, NULL
+        j.T, j.labels, j.weights = NULL, NULL, NULL
         if p.layers[p.count - 1].rowwise:
             if not linked:
                 return False
@@ -350,12 +352,13 @@ cdef class Engine(Arena):
         j.start, j.steps, j.batch, j.loss_sum = 0, 1, j.samples, 0
         return self.team_for(3.0 * self.work * j.samples, WORTH_A_THREAD)
 
-    def gradients(self, cnp.ndarray X, y, cnp.ndarray out):
-        """Loss on X, y, and its gradient with respect to every parameter into `out`, in the parameters' order. Changes nothing."""
+    def gradients(self, cnp.ndarray X, y, cnp.ndarray weights, cnp.ndarray out):
+        """Loss on X, y, weights (as for `epoch`), and its gradient with respect to every parameter into `out`, in the parameters'
+        order. Changes nothing."""
         cdef:
             Job *j = &self.job
             int team
-        self.load(X, y)
+        self.load(X, y, weights)
         team = self.whole()
         j.sink.gradient = <char *>cnp.PyArray_DATA(out)
         with nogil:
@@ -414,16 +417,17 @@ cdef class Engine(Arena):
             PyErr_CheckSignals()
         return 0
 
-    def losses(self, cnp.ndarray X, y, cnp.ndarray out, cnp.ndarray answers=None):
-        """out (n,) float64 = the loss of each sample, unscaled; returns the mean (or sum) as the loss's reduction says. answers, if
-        given, (n, outputs) = the network's to X."""
+    def losses(self, cnp.ndarray X, y, cnp.ndarray weights, cnp.ndarray out, cnp.ndarray answers=None):
+        """out (n,) float64 = the loss of each sample, unscaled; returns the mean (or sum) as the loss's reduction says, each times its
+        weight (as for `epoch`). answers, if given, (n, outputs) = the network's to X."""
         cdef:
             double *losses = <double *>cnp.PyArray_DATA(out)
+            const double *weight = <const double *>cnp.PyArray_DATA(weights) if weights is not None else NULL
             double total = 0
             long i, n = X.shape[0]
         self.load(X, y)
         self.job.order = NULL
         self.in_parts(<char *>cnp.PyArray_DATA(answers) if answers is not None else NULL, losses)
         for i in range(n):
-            total += losses[i]
+            total += losses[i] if weight == NULL else losses[i] * weight[i]
         return total * self.job.factor / (n if self.job.by_rows else 1)

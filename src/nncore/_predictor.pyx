@@ -25,7 +25,7 @@ import numpy as np
 
 cimport numpy as cnp
 
-from . import checks
+from . import _kernels, checks
 from ._arrays cimport READABLE, WRITABLE, apart, data_of, is_matrix, is_vector, lies_right, rows_of
 from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, PART, WORTH_A_THREAD, nnc_give, nnc_plan_rows, nnc_plan_small,
                         nnc_plan_stack_rows, nnc_take, nnc_team, parallel, plan_layer, team_for, team_size)
@@ -158,7 +158,7 @@ cdef class Predictor:
         return self.report
 
     def __reduce__(self):
-        # By weights and not by the plan, whose layout is of one instruction set.
+        # By weights and not by the plan, whose layout is of one instruction set; and activations by name.
         cdef:
             int i
             cnp.ndarray weight, bias, scale
@@ -171,7 +171,9 @@ cdef class Predictor:
                                 <float *>cnp.PyArray_DATA(scale))
             scales.append(scale if scaled else None)
             pieces += [weight.reshape(-1), bias] if has_bias else [weight.reshape(-1)]
-        return Predictor, (self.layers, np.concatenate(pieces), self.storage, scales, tuple(self.report))
+        names = list(_kernels.activations())
+        layers = [(inputs, outputs, names[index], *more) for inputs, outputs, index, *more in self.layers]
+        return unpickled, (layers, np.concatenate(pieces), self.storage, scales, tuple(self.report))
 
     cdef int run(self, const void *x, void *out) except -1 nogil:
         cdef:
@@ -240,6 +242,13 @@ cdef class Predictor:
         small = STORAGES[self.storage] != NNC_FULL
         where = f" in {nnc_plan_small(plan_of(self))} of {len(self.layers)} layers" if small else ""
         return f"Predictor({sizes}, {self.storage}{where})"
+
+
+def unpickled(layers, *more):
+    """The Predictor of which `__reduce__` told."""
+    rows = _kernels.activations()
+    return Predictor([(inputs, outputs, rows[checks.choice("activation", name, rows)].index, *rest)
+                      for inputs, outputs, name, *rest in layers], *more)
 
 
 cdef inline const nncore_plan *plan_of(Predictor self) except NULL:

@@ -10,6 +10,7 @@ cdef struct Job:
     const char *X               # (samples, inputs)
     const char *T               # (samples, outputs) dense targets, or NULL
     const int32_t *labels       # (samples,) class labels, or NULL
+    const double *weights       # (samples,) what each counts in training, or NULL: all the same
     const int64_t *order        # the order of samples, or NULL
     long start, samples, batch  # first sample of the stretch, samples in all, samples a step
     long steps                  # at most, in this stretch

@@ -37,7 +37,7 @@ cdef inline void copy_row(char *to, const char *source, long nbytes) noexcept no
 
 
 cdef void gather(Job *j, long at, long first, long rows) noexcept nogil:
-    # rows first..first+rows of the batch that starts at sample `at`: x and t of the plan from X and T or labels
+    # rows first..first+rows of the batch that starts at sample `at`: x and t of the plan from X and T or labels, and the weights
     cdef:
         Plan *p = j.p
         long i, s, label
@@ -49,6 +49,8 @@ cdef void gather(Job *j, long at, long first, long rows) noexcept nogil:
         if j.order != NULL and i + AHEAD < j.samples:  # also of the next batch: shuffled rows are where no prefetcher looks
             nnc_prefetch(j.X + j.order[i + AHEAD] * x_bytes, x_bytes if x_bytes < 256 else 256)
         copy_row(x, j.X + s * x_bytes, x_bytes)
+        if j.weights != NULL:
+            p.row_weight[i - at] = j.weights[s]
         if j.T != NULL:
             copy_row(t, j.T + s * t_bytes, t_bytes)
         elif j.labels != NULL:
@@ -108,7 +110,7 @@ cdef void train_team(void *context, int index, nnc_team *team) noexcept nogil:
         gather(j, at, first, count)
         share = among(0, rows, index, size, team)
         forward(p, p.x, p.x_row, &share, p.linked, key)
-        output_gradient(p, &share, scale)
+        output_gradient(p, &share, scale, j.weights != NULL)
         backward(p, &share, key)
         barrier(team)
         batch_loss = sum_of_rows(p, rows)
@@ -153,7 +155,7 @@ cdef void predict_team(void *context, int index, nnc_team *team) noexcept nogil:
         if j.T != NULL or j.labels != NULL:
             gather(j, at - base, base, rows)
             forward(p, p.x + base * p.x_row * p.size, p.x_row, &share, p.linked, 0)
-            output_gradient(p, &share, 0)
+            output_gradient(p, &share, 0, False)
             memcpy(j.losses + at, p.row_loss + base, rows * sizeof(double))
             if p.linked and j.Y != NULL:  # the loss has read z: what is left of the way to y
                 l.k.forward[l.activation](rows, l.outputs, y, l.row, NULL, y, l.row, l.parameter)

@@ -96,7 +96,7 @@ cdef class Recorder(Arena):
         l = &p.layers[p.count - 1]
         if linked:  # such a loss reads z, from y's place
             memcpy(l.y, l.z, rows * l.row * p.size)
-        output_gradient(p, &share, scale)
+        output_gradient(p, &share, scale, False)
         losses = np.empty(rows)
         for i in range(rows):
             losses[i] = p.row_loss[i] * factor

@@ -16,7 +16,7 @@ import numpy as np
 
 from . import _kernels
 from .arrays import convert, numeric, require_finite, require_unmasked, within
-from .targets import as_targets
+from .targets import as_targets, as_weights
 from .values import (
     choice,
     flag,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = [
     "as_inputs",
     "as_targets",
+    "as_weights",
     "choice",
     "convert",
     "flag",

@@ -58,7 +58,7 @@ class LossAt:
         """The loss here, or at other parameters (P,), which then stay. May be inf or nan where numbers overflow."""
         if parameters is not None:
             self.parameters[:] = parameters
-        return float(self._engine.losses(self.X, self.y, self._rows))
+        return float(self._engine.losses(self.X, self.y, None, self._rows))
 
 
 def twin(net: Any, dtype: str) -> Any:

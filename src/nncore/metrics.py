@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def accuracy(answer: NDArray[Any], target: NDArray[Any]) -> float:
+def accuracy(answer: NDArray[Any], target: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
     """The part of samples whose largest output is the target's class; one column per class, or for columns that are yes/no
     answers of their own (sigmoid), see `binary_accuracy`.
 
@@ -23,14 +23,24 @@ def accuracy(answer: NDArray[Any], target: NDArray[Any]) -> float:
         (n, classes).
     target : ndarray
         Labels (n,), or one row per sample (n, classes).
+    weights : ndarray, optional
+        (n,), what each sample counts.
     """
     labels = target if target.ndim == 1 else target.argmax(axis=1)
-    return float(np.mean(answer.argmax(axis=1) == labels))
+    return _mean(answer.argmax(axis=1) == labels, weights)
 
 
-def binary_accuracy(answer: NDArray[Any], target: NDArray[Any]) -> float:
+def binary_accuracy(answer: NDArray[Any], target: NDArray[Any], weights: NDArray[Any] | None = None) -> float:
     """The part of all outputs that is on the target's side of one half."""
-    return float(np.mean((answer > 0.5) == (target > 0.5)))
+    hits = (answer > 0.5) == (target > 0.5)
+    return _mean(hits if weights is None else hits.mean(axis=1), weights)
+
+
+def _mean(hits: NDArray[Any], weights: NDArray[Any] | None) -> float:
+    if weights is None:
+        return float(np.mean(hits))
+    total = weights.sum()
+    return float((hits * weights).sum() / total) if total > 0 else float("nan")
 
 
 class R2:
@@ -41,29 +51,39 @@ class R2:
     ----------
     target : ndarray
         (n, outputs).
+    weights : ndarray, optional
+        (n,), what each sample counts in the sums and in the mean.
     """
 
-    def __init__(self, target: NDArray[Any]) -> None:
-        self.constant = bool((target == target[0]).all(axis=0).any())
+    def __init__(self, target: NDArray[Any], weights: NDArray[Any] | None = None) -> None:
+        if weights is not None:
+            target = target[weights > 0]
+        self.constant = len(target) == 0 or bool((target == target[0]).all(axis=0).any())
+        self.rows = slice(None) if weights is None else weights > 0
+        self.weights = np.ones(len(target)) if weights is None else weights[self.rows]
         self.target = target.astype(np.float64)
         with np.errstate(all="ignore"):
-            self.spread = ((self.target - self.target.mean(axis=0)) ** 2).sum(axis=0)
+            self.spread = self._squares(self.target - np.dot(self.weights, self.target) / self.weights.sum())
 
     def __call__(self, answer: NDArray[Any]) -> float:
         if self.constant:
             return float("nan")
         with np.errstate(all="ignore"):
-            error = self.target - answer
-            return float(1 - (np.einsum("ij,ij->j", error, error) / self.spread).mean())
+            return float(1 - (self._squares(self.target - answer[self.rows]) / self.spread).mean())
+
+    def _squares(self, error: NDArray[Any]) -> NDArray[Any]:
+        return np.einsum("i,ij,ij->j", self.weights, error, error)
 
 
-def for_output(activation: str, target: NDArray[Any]) -> Callable[[NDArray[Any]], dict[str, float]]:
-    """The metrics that fit an output's activation, by name, of answers to the samples that have these targets. As the core's
-    rows say it: an activation that a loss is linked with gives probabilities, of classes if it couples its columns, else of a yes
-    in each column.
+def for_output(
+    activation: str, target: NDArray[Any], weights: NDArray[Any] | None = None
+) -> Callable[[NDArray[Any]], dict[str, float]]:
+    """The metrics that fit an output's activation, by name, of answers to the samples that have these targets and weights. As
+    the core's rows say it: an activation that a loss is linked with gives probabilities, of classes if it couples its columns,
+    else of a yes in each column.
     """
     if all(loss.link != activation for loss in _kernels.losses().values()):
-        r2 = R2(target)
+        r2 = R2(target, weights)
         return lambda answer: {"r2": r2(answer)}
     hits = accuracy if _kernels.activations()[activation].rowwise else binary_accuracy
-    return lambda answer: {"accuracy": hits(answer, target)}
+    return lambda answer: {"accuracy": hits(answer, target, weights)}

@@ -144,7 +144,9 @@ class Network(Inside):
             self._idle.append(engine)
         return out
 
-    def evaluate(self, X: ArrayLike, y: ArrayLike, *, loss: str | None = None) -> dict[str, float]:
+    def evaluate(
+        self, X: ArrayLike, y: ArrayLike, *, loss: str | None = None, sample_weight: ArrayLike | None = None
+    ) -> dict[str, float]:
         """The loss on X, y, and accuracy or r2.
 
         Parameters
@@ -155,6 +157,8 @@ class Network(Inside):
             Their targets, as `fit` takes them.
         loss : str, optional
             By default the one that follows from the output.
+        sample_weight : array_like, optional
+            (n,), what each sample counts, as for `fit`; accuracy and r2 are weighted means then.
 
         Returns
         -------
@@ -165,9 +169,12 @@ class Network(Inside):
         """
         loss = self._loss(loss)
         array, _ = checks.as_inputs(X, self.inputs, self.dtype)
-        return self._evaluation(array, self._targets(y, array.shape[0], loss), loss)()
+        target = self._targets(y, array.shape[0], loss)
+        return self._evaluation(array, target, checks.as_weights(sample_weight, array.shape[0]), loss)()
 
-    def gradients(self, X: ArrayLike, y: ArrayLike, *, loss: str | None = None) -> Gradients:
+    def gradients(
+        self, X: ArrayLike, y: ArrayLike, *, loss: str | None = None, sample_weight: ArrayLike | None = None
+    ) -> Gradients:
         """The loss on X, y and its gradient with respect to every weight and bias. Nothing changes.
 
         Parameters
@@ -178,6 +185,8 @@ class Network(Inside):
             Their targets, as `fit` takes them.
         loss : str, optional
             By default the one that follows from the output.
+        sample_weight : array_like, optional
+            (n,), what each sample counts, as for `fit`.
 
         Returns
         -------
@@ -200,11 +209,12 @@ class Network(Inside):
         loss = self._loss(loss)
         array, _ = checks.as_inputs(X, self.inputs, self.dtype)
         target = self._targets(y, array.shape[0], loss)
+        weights = checks.as_weights(sample_weight, array.shape[0])
         engine = self._take_trainer(array.shape[0])
         try:
             engine.set_loss(_kernels.losses()[loss].index)
             vector = np.empty_like(self._parameters)
-            return Gradients(engine.gradients(array, target, vector), vector, self.layers)
+            return Gradients(engine.gradients(array, target, weights, vector), vector, self.layers)
         finally:
             if array.shape[0] <= _ROWS_KEPT:
                 self._idle_trainers.append(engine)
@@ -220,8 +230,9 @@ class Network(Inside):
         loss: str | None = None,
         optimizer: str | Optimizer | type[Optimizer] = "adam",
         learning_rate: float | None = None,
+        sample_weight: ArrayLike | None = None,
         shuffle: bool = True,
-        validation_data: tuple[ArrayLike, ArrayLike] | float | None = None,
+        validation_data: tuple[ArrayLike, ...] | float | None = None,
         stop_loss: float | None = None,
         patience: int | None = None,
         progress: bool | str = "auto",
@@ -249,9 +260,12 @@ class Network(Inside):
             A name, or settings such as ``SGD(0.1, momentum=0.9)``.
         learning_rate : float, optional
             Replaces the optimizer's.
+        sample_weight : array_like, optional
+            (n,), what each sample counts, 0 or more: its loss is multiplied by it, with everything that follows from the loss.
+            With a mean of 1 losses and steps stay as large as they are without.
         shuffle : bool, default True
             A new order of samples for each epoch.
-        validation_data : (X, y) or float, optional
+        validation_data : (X, y), (X, y, sample_weight) or float, optional
             Data to evaluate after each epoch, or the fraction of X, y to set aside for it: drawn by the seed, not the same part
             of every class (`datasets.split` has stratify=).
         stop_loss : float, optional
@@ -277,8 +291,9 @@ class Network(Inside):
                           threads=threads, seed=seed)  # fmt: skip
         before, self.history = self.history, trainer.history
         try:
-            return trainer.fit(X, y, epochs=epochs, shuffle=shuffle, validation_data=validation_data, stop_loss=stop_loss,
-                               patience=patience, progress=progress)  # fmt: skip
+            return trainer.fit(X, y, epochs=epochs, sample_weight=sample_weight, shuffle=shuffle,
+                               validation_data=validation_data, stop_loss=stop_loss, patience=patience,
+                               progress=progress)  # fmt: skip
         except Exception as error:
             if trainer.steps == 0 and not isinstance(error, FloatingPointError):  # refused: nothing has changed
                 self.history = before
@@ -366,32 +381,36 @@ class Network(Inside):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The copy is a whole network before it is given the rest, in which there may be a Trainer of it.
+        return type(self)._rebuilt, (self.describe(), self._parameters.copy(), self.seed), self.__getstate__()
+
+    def __getstate__(self) -> dict[str, Any]:
         others = {name: value for name, value in self.__dict__.items() if name not in self._known}
-        whole = self.describe(), self._parameters.copy(), self.seed
-        return type(self)._rebuilt, whole, {"history": self.history, **others}
+        return {"history": self.history, **others}
 
     @classmethod
     def _rebuilt(cls, description: dict[str, Any], parameters: NDArray[Any], seed: int) -> Self:
         net = cls.from_description(description)
-        net.parameters = parameters
+        net._parameters[:] = parameters  # whatever they are
         net.seed = seed
         return net
 
     # ---- inside -------------------------------------------------------------------------------------------------------
 
-    def _evaluation(self, X: NDArray[Any], target: NDArray[Any], loss: str) -> Callable[[], dict[str, float]]:
+    def _evaluation(
+        self, X: NDArray[Any], target: NDArray[Any], weights: NDArray[Any] | None, loss: str
+    ) -> Callable[[], dict[str, float]]:
         # `evaluate` on what is checked already, as often as it is called: what the targets alone decide is found once
         from . import metrics
 
         rows, index = X.shape[0], _kernels.losses()[loss].index
         answer, losses = np.empty((rows, self.outputs), self.dtype), np.empty(rows)
-        metric = metrics.for_output(self.layers[-1].activation, target)
+        metric = metrics.for_output(self.layers[-1].activation, target, weights)
 
         def evaluate() -> dict[str, float]:
             engine = self._take_engine(rows)
             try:
                 engine.set_loss(index)
-                value = engine.losses(X, target, losses, answer)
+                value = engine.losses(X, target, weights, losses, answer)
             finally:
                 self._idle.append(engine)
             return {"loss": value, **metric(answer)}

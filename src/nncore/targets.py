@@ -94,6 +94,35 @@ def as_targets(
     return result
 
 
+def as_weights(sample_weight: ArrayLike | None, rows: int, name: str = "sample_weight") -> np.ndarray | None:
+    """What each sample counts, as the loops want it: float64 (rows,), or None where all count the same.
+
+    Raises
+    ------
+    TypeError
+        Not an array of numbers.
+    ValueError
+        Another number than X has samples; nan, inf or below 0, with the first offending position.
+
+    Examples
+    --------
+    >>> as_weights([1, 0.5], 2)
+    array([1. , 0.5])
+    """
+    if sample_weight is None:
+        return None
+    source = numeric(sample_weight, name)
+    array = source.reshape(1) if source.ndim == 0 and rows == 1 else source
+    if array.shape != (rows,):
+        raise ValueError(f"{name} has shape {source.shape}, but {rows} sample{'s' * (rows != 1)} need shape ({rows},)")
+    result = convert(array, np.dtype(np.float64))
+    require_finite(result, name, array)
+    if result.min() < 0:
+        at = int(result.argmin())
+        raise ValueError(f"{name}[{at}] is {result[at]:g}: no sample can count for less than nothing")
+    return result
+
+
 def _holds_labels(source: np.ndarray, outputs: int, rows: int) -> bool:
     if source.ndim == 1:
         return not (rows == 1 and source.shape[0] == outputs)

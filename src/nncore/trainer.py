@@ -159,8 +159,9 @@ class Trainer(KnownAttributes):
         y: ArrayLike,
         epochs: int = 10,
         *,
+        sample_weight: ArrayLike | None = None,
         shuffle: bool = True,
-        validation_data: tuple[ArrayLike, ArrayLike] | float | None = None,
+        validation_data: tuple[ArrayLike, ...] | float | None = None,
         stop_loss: float | None = None,
         patience: int | None = None,
         progress: bool | str = "auto",
@@ -175,9 +176,12 @@ class Trainer(KnownAttributes):
             (n, outputs); (n,) for one output; for softmax also integer labels (n,).
         epochs : int, default 10
             Passes over X.
+        sample_weight : array_like, optional
+            (n,), what each sample counts, 0 or more: its loss is multiplied by it, with everything that follows from the loss.
+            With a mean of 1 losses and steps stay as large as they are without.
         shuffle : bool, default True
             A new order of samples for each epoch.
-        validation_data : (X, y) or float, optional
+        validation_data : (X, y), (X, y, sample_weight) or float, optional
             Data to evaluate after each epoch, or the fraction of X, y to set aside for it: drawn by the seed, not the same part
             of every class (`datasets.split` has stratify=).
         stop_loss : float, optional
@@ -219,9 +223,9 @@ class Trainer(KnownAttributes):
                 raise ValueError("patience needs validation_data=: it waits for a lower validation loss")
         array, _ = checks.as_inputs(X, net.inputs, net.dtype, targets=y)
         target = net._targets(y, array.shape[0], self.loss)
-        validation = None
+        weights, validation = checks.as_weights(sample_weight, array.shape[0]), None
         if isinstance(validation_data, Real) and not isinstance(validation_data, bool):
-            array, target, validation = self._set_aside(array, target, validation_data)
+            array, target, weights, validation = self._set_aside(array, target, weights, validation_data)
         elif validation_data is not None:
             validation = self._checked_pair(validation_data)
         batch = array.shape[0] if self.batch_size is None else min(self.batch_size, array.shape[0])
@@ -230,7 +234,9 @@ class Trainer(KnownAttributes):
             engine.turn.take(token)
             with Progress(epochs, shown) as bar:
                 self.history.stopped, begun = "", True
-                self._epochs(engine, array, target, batch, epochs, shuffle, validation, stop_loss, patience, bar)
+                self._epochs(
+                    engine, array, target, weights, batch, epochs, shuffle, validation, stop_loss, patience, bar
+                )
         except FloatingPointError as error:
             self.history.stopped = "diverged"
             raise self._diverged(error) from None
@@ -243,7 +249,7 @@ class Trainer(KnownAttributes):
             engine.turn.give(token)
         return self.history
 
-    def step(self, x: ArrayLike, y: ArrayLike) -> float:
+    def step(self, x: ArrayLike, y: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
         """One step on a batch, or on one sample (online learning).
 
         Parameters
@@ -252,6 +258,8 @@ class Trainer(KnownAttributes):
             (rows, inputs), or one sample (inputs,).
         y : array_like
             Its targets.
+        sample_weight : array_like, optional
+            (rows,), what each sample counts, as for `fit`; for one sample a number.
 
         Returns
         -------
@@ -266,12 +274,13 @@ class Trainer(KnownAttributes):
         net, engine = self.net, self._engine
         try:
             loss = None
-            if engine is not None and engine.wanted == self._threads:
+            if engine is not None and engine.wanted == self._threads and sample_weight is None:
                 loss = engine.quick_step(x, y, self._optimizer)
             if loss is None:
                 array, _ = checks.as_inputs(x, net.inputs, net.dtype)
                 target = net._targets(y, array.shape[0], self.loss)
-                loss = self._engine_for(array.shape[0]).step(array, target, self._optimizer)
+                weights = checks.as_weights(sample_weight, array.shape[0])
+                loss = self._engine_for(array.shape[0]).step(array, target, weights, self._optimizer)
         except FloatingPointError as error:
             raise self._diverged(error) from None
         return loss
@@ -340,14 +349,16 @@ class Trainer(KnownAttributes):
         return {"network": [self.net.inputs, *layers], "loss": self.loss}
 
     def _epochs(
-        self, engine: Engine, X: NDArray[Any], y: NDArray[Any], batch: int, epochs: int, shuffle: bool, validation: Any,
-        stop_loss: float | None, patience: int | None, bar: Progress,
+        self, engine: Engine, X: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None, batch: int, epochs: int,
+        shuffle: bool, validation: Any, stop_loss: float | None, patience: int | None, bar: Progress,
     ) -> None:  # fmt: skip
         best, since, kept = float("inf"), 0, None  # kept: the weights of the best epoch, once there is one
-        evaluate = None if validation is None else self.net._evaluation(validation[0], validation[1], self.loss)
+        evaluate = (
+            None if validation is None else self.net._evaluation(validation[0], validation[1], validation[2], self.loss)
+        )
         for _ in range(epochs):
             began = perf_counter()
-            loss = engine.epoch(X, y, batch, shuffle, lambda: self._optimizer, bar.tick)
+            loss = engine.epoch(X, y, weights, batch, shuffle, lambda: self._optimizer, bar.tick)
             val = None if evaluate is None else evaluate()
             columns = {} if val is None else {f"val_{name}": value for name, value in val.items()}
             self.history.append(loss=loss, seconds=perf_counter() - began, **columns)
@@ -404,16 +415,20 @@ class Trainer(KnownAttributes):
         finally:
             self._changing.give(token)
 
-    def _checked_pair(self, pair: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _checked_pair(self, pair: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
         try:
-            X, y = pair
+            X, y, *rest = pair
+            (sample_weight,) = rest or [None]
         except (TypeError, ValueError):
-            raise ValueError("validation_data must be a pair (X, y) or a fraction such as 0.2") from None
+            raise ValueError(
+                "validation_data must be a pair (X, y), (X, y, sample_weight), or a fraction such as 0.2"
+            ) from None
         array, _ = checks.as_inputs(X, self.net.inputs, self.net.dtype, name="validation X")
-        return array, checks.as_targets(y, self.net.outputs, array.shape[0], self.net.layers[-1].activation, self.loss,
-                                        self.net.dtype, name="validation y")  # fmt: skip
+        target = checks.as_targets(y, self.net.outputs, array.shape[0], self.net.layers[-1].activation, self.loss,
+                                   self.net.dtype, name="validation y")  # fmt: skip
+        return array, target, checks.as_weights(sample_weight, array.shape[0], "validation sample_weight")
 
-    def _set_aside(self, X: NDArray[Any], y: NDArray[Any], part: Any) -> tuple[Any, Any, tuple[Any, Any]]:
+    def _set_aside(self, X: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None, part: Any) -> tuple[Any, ...]:
         n = X.shape[0]
         if not 0 < part < 1:
             raise ValueError(f"validation_data={part!r} must be a fraction between 0 and 1, or a pair (X, y)")
@@ -422,7 +437,8 @@ class Trainer(KnownAttributes):
             raise ValueError(f"validation_data={part!r} leaves no samples on one side: of {n} it sets aside {count}")
         order = initializers.permutation(initializers.generator(self.seed, initializers.CHOOSING), n)
         rest, aside = np.sort(order[count:]), np.sort(order[:count])
-        return X[rest], y[rest], (X[aside], y[aside])
+        kept, other = (None, None) if weights is None else (weights[rest], weights[aside])
+        return X[rest], y[rest], kept, (X[aside], y[aside], other)
 
     def _diverged(self, error: FloatingPointError) -> FloatingPointError:
         strange = np.flatnonzero(~np.isfinite(self.net.parameters))  # training makes none: see `fit`

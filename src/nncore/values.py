@@ -84,8 +84,7 @@ _MEMBERS_ELSEWHERE = {
 # Parameters that are not here, and what to do instead.
 _INSTEAD = {
     "dropout": "a layer has it, as in nncore.Dense(64, dropout=0.1)",
-    "sample_weight": "repeat the indices of what is to count for more",
-    "class_weight": "repeat the indices of the rare classes",
+    "class_weight": "give sample_weight=, one number per sample, as the guide on training shows",
     "callbacks": "call fit(epochs=1) in a loop of your own",
     "metrics": "compare with the answers of predict",
 }
