@@ -176,6 +176,17 @@ void nnc_set_threads(int most);                     /* 0: one per CPU */
 static inline int nnc_take(char *flag) { return !__atomic_test_and_set(flag, __ATOMIC_ACQUIRE); }
 static inline void nnc_give(char *flag) { __atomic_clear(flag, __ATOMIC_RELEASE); }
 
+/* The same with the taker's process, a number above 0, in place of a flag: what a caller of another process has, and will never
+ * give, because this one was forked off in the middle of its call, may be taken. What was kept is then as that caller left it.
+ * Returns whether it was free (NNC_FREE), left so (NNC_LEFT), or neither (0). Given back by nnc_give_as. */
+enum { NNC_FREE = 1, NNC_LEFT = 2 };
+static inline int nnc_take_as(int *owner, int process) {
+    int before = __atomic_load_n(owner, __ATOMIC_RELAXED);
+    if (before == process || !__atomic_compare_exchange_n(owner, &before, process, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) return 0;
+    return before == 0 ? NNC_FREE : NNC_LEFT;
+}
+static inline void nnc_give_as(int *owner) { __atomic_store_n(owner, 0, __ATOMIC_RELEASE); }
+
 /* ---- random numbers (random.c) ------------------------------------------------------------------------------------- */
 
 void nnc_shuffle(int64_t n, int64_t *index, uint64_t *state);         /* Fisher-Yates on splitmix64 */

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -89,6 +90,42 @@ def test_a_child_may_train_with_what_was_at_work_when_it_was_forked():
         trainer.step(X[:5], Y[:5])
     trainer._engine.turn.give(mine)
     trainer.step(X[:5], Y[:5])
+
+
+def answer_in_child(pipe, predict, X):
+    """Bytes that a second call makes and lets go: none, if the workspace of the first was kept."""
+    predict(X)
+    tracemalloc.start()
+    predict(X, np.empty((len(X), 3), np.float32))
+    pipe.send(tracemalloc.get_traced_memory()[1])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_forked_during_a_call_has_a_workspace_of_its_own():
+    predict = nn.Network([64, 4000, 1500, 3], seed=0).freeze()
+    X = np.zeros((3000, 64), np.float32)
+    at_work = threading.Event()
+
+    def keep_at_it():
+        while not done:
+            at_work.set()
+            predict(X)
+
+    done, few = [], X[:200]
+    thread = threading.Thread(target=keep_at_it)
+    thread.start()
+    at_work.wait()
+    context = multiprocessing.get_context("fork")
+    for _ in range(3):
+        mine, theirs = context.Pipe(False)
+        process = context.Process(target=answer_in_child, args=(theirs, predict, few))
+        process.start()
+        theirs.close()
+        process.join(60)
+        assert process.exitcode == 0 and mine.recv() < 100_000
+    done.append(True)
+    thread.join()
 
 
 # ---- from several threads at once ------------------------------------------------------------------------------------

@@ -88,6 +88,9 @@ cdef extern from "nnc.h" nogil:
     void nnc_set_threads(int most)
     bint nnc_take(char *flag)
     void nnc_give(char *flag)
+    int NNC_LEFT
+    int nnc_take_as(int *owner, int process)
+    void nnc_give_as(int *owner)
     void nnc_shuffle(int64_t n, int64_t *index, uint64_t *state)
 
 cdef extern from "pace.h" nogil:

@@ -12,7 +12,7 @@ cdef class Predictor:
         double work                     # multiplications per sample
         void *spare                     # workspace of a wide network for many samples, one caller's at a time
         int64_t spare_bytes
-        char spare_taken                # an atomic flag
+        int spare_owner                 # the process of the call that has it, or 0: nnc_take_as
         readonly object layers, dtype, storage, report
         object memory, __weakref__
     cdef char *borrow(self, int64_t nbytes, bint *kept) except? NULL nogil

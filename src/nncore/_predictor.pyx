@@ -7,7 +7,7 @@ b) Python calls an object through its type's tp_call, with a tuple made for each
    slot. Cython writes the first; `answer` below is the second, put in its slot when the module is loaded.
 c) With `out` nothing is allocated and nothing converted. A plan is never written, so threads share it without a lock.
 d) Many samples through a wide network want more room than the stack should give: the first such call makes a workspace, which
-   is kept. One call at a time has it (an atomic flag, nobody waits); others make do with the stack, or where that is too small
+   is kept. One call at a time has it (an atomic word, nobody waits); others make do with the stack, or where that is too small
    for a single sample with memory of their own.
 """
 
@@ -27,9 +27,10 @@ cimport numpy as cnp
 
 from . import _kernels, checks
 from ._arrays cimport READABLE, WRITABLE, apart, data_of, is_matrix, is_vector, lies_right, rows_of
-from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, PART, WORTH_A_THREAD, nnc_give, nnc_plan_rows, nnc_plan_small,
-                        nnc_plan_stack_rows, nnc_take, nnc_team, parallel, plan_layer, team_for, team_size)
+from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, NNC_LEFT, PART, WORTH_A_THREAD, nnc_give_as, nnc_plan_rows,
+                        nnc_plan_small, nnc_plan_stack_rows, nnc_take_as, nnc_team, parallel, plan_layer, team_for, team_size)
 from ._plan cimport WORTH_RELEASING, make_plan
+from ._turn cimport processes
 
 cnp.import_array()
 
@@ -127,7 +128,10 @@ cdef class Predictor:
         # given back. NULL: the stack will have to do.
         cdef bint must = self.plan.scratch > NNCORE_STACK
         cdef char *own
-        kept[0] = nnc_take(&self.spare_taken)
+        cdef int how = nnc_take_as(&self.spare_owner, processes + 1)
+        if how == NNC_LEFT:  # by a call that was making it anew, perhaps
+            self.spare, self.spare_bytes = NULL, 0
+        kept[0] = how != 0
         if kept[0]:
             if self.spare_bytes < nbytes:
                 PyMem_RawFree(self.spare)
@@ -135,7 +139,7 @@ cdef class Predictor:
                 self.spare_bytes = nbytes if self.spare != NULL else 0
             if self.spare != NULL:
                 return <char *>self.spare
-            nnc_give(&self.spare_taken)
+            nnc_give_as(&self.spare_owner)
             kept[0] = False
         own = <char *>PyMem_RawMalloc(nbytes) if must else NULL
         if must and own == NULL:
@@ -145,7 +149,7 @@ cdef class Predictor:
 
     cdef void give_back(self, char *memory, bint kept) noexcept nogil:
         if kept:
-            nnc_give(&self.spare_taken)
+            nnc_give_as(&self.spare_owner)
         else:
             PyMem_RawFree(memory)
 

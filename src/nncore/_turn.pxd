@@ -1,3 +1,5 @@
+cdef int processes            # forks from the one that imported this
+
 cdef class Turn:
     cdef:
         object token              # of the call whose turn it is, or None

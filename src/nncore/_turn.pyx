@@ -23,7 +23,7 @@ import cython
 
 AT_WORK = "this Trainer is at work in another call; one at a time may train with it"
 
-cdef int processes = 0  # forks from the one that imported this
+processes = 0
 
 
 def _forked():
