@@ -165,6 +165,11 @@ typedef struct nnc_team nnc_team;
 typedef void (*nnc_work)(void *context, int index, nnc_team *team);
 void nnc_parallel(int want, nnc_work work, void *context);
 int nnc_team_size(const nnc_team *team);
+/* Runs work(context, i, first, count) on pieces of n items until all are done; i, less than `want`, is the thread's own. Pieces
+ * begin large and end with `grain` items; where there are few items they have fewer, but not less than `least` (the last may). The
+ * caller, 0, begins at once, and others come when they wake and while there is something to do. */
+typedef void (*nnc_piece)(void *context, int index, int64_t first, int64_t count);
+void nnc_pieces(int want, int64_t n, int64_t least, int64_t grain, nnc_piece work, void *context);
 void nnc_barrier(nnc_team *team);                   /* all of the team arrive before any goes on */
 int nnc_cpu_count(void);                            /* CPUs this process may run on, or as many as its share of their time is worth */
 long nnc_cpu_quota(const char *root);               /* CPUs' worth of time that its control group allows (quota.c), 0: no limit; files

@@ -250,6 +250,9 @@ void nnc_plan_build(const nnc_kernels *k, enum nnc_storage storage, int count, c
     }
     const int64_t most = MOST_BYTES / (2 * plan->width * k->itemsize);
     if (plan->rows > most) plan->rows = most > 0 ? most : 1;
+    /* Where threads share out many samples: the farther the weights are, the more are to share a reading of them. */
+    plan->least = at > nnc_l2_bytes() ? 4 : 1;
+    plan->grain = at > nnc_l2_bytes() ? ROWS : at > nnc_l2_bytes() / 2 ? ROWS / 4 : k->mr;
     nncore_plan *head = &plan->head;
     head->abi = NNCORE_ABI;
     head->itemsize = k->itemsize;

@@ -58,6 +58,7 @@ typedef struct {
     int64_t width;                    /* elements in a row of scratch: the widest layer, padded */
     int64_t rows, stack_rows;         /* that run_many takes through all layers at a time, with scratch and without; stack_rows
                                          may be 0: then it goes by run */
+    int64_t least, grain;             /* samples in a piece that a thread takes: nnc_pieces */
     int64_t deepest;                  /* inputs of the deepest int8 layer; 0: has none */
     void (*int8)(const void *stage, const void *base, long rows, const void *x, long x_row, void *z, long z_row,
                  void *scratch);      /* one of k->int8 */
@@ -92,14 +93,18 @@ static inline int64_t nnc_plan_stack_rows(const nncore_plan *plan) { return ((co
 /* Samples that run_many with scratch takes through all layers at a time. */
 static inline int64_t nnc_plan_rows(const nncore_plan *plan) { return ((const nnc_plan *)plan)->rows; }
 
+static inline int64_t nnc_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+/* Samples in a piece of many that threads share out: at least, and where there are more than enough. */
+static inline int64_t nnc_plan_least(const nncore_plan *plan) { return ((const nnc_plan *)plan)->least; }
+static inline int64_t nnc_plan_grain(const nncore_plan *plan) { return ((const nnc_plan *)plan)->grain; }
+
 /* How many layers have weights stored small. */
 static inline int nnc_plan_small(const nncore_plan *plan) {
     int small = 0;
     for (int i = 0; i < ((const nnc_plan *)plan)->count; i++) small += ((const nnc_plan *)plan)->stages[i].storage != NNC_FULL;
     return small;
 }
-
-static inline int64_t nnc_round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 /* Scratch of an int8 layer: 8 bytes per row of what turns its sums into numbers, then rows of whole numbers, each part
  * aligned. */

@@ -118,15 +118,17 @@ def test_a_child_forked_during_a_call_has_a_workspace_of_its_own():
     thread.start()
     at_work.wait()
     context = multiprocessing.get_context("fork")
-    for _ in range(3):
-        mine, theirs = context.Pipe(False)
-        process = context.Process(target=answer_in_child, args=(theirs, predict))
-        process.start()
-        theirs.close()
-        process.join(60)
-        assert process.exitcode == 0 and mine.recv() < 100_000
-    done.append(True)
-    thread.join()
+    try:
+        for _ in range(3):
+            mine, theirs = context.Pipe(False)
+            process = context.Process(target=answer_in_child, args=(theirs, predict))
+            process.start()
+            theirs.close()
+            process.join(60)
+            assert process.exitcode == 0 and mine.recv() < 100_000
+    finally:
+        done.append(True)
+        thread.join()
 
 
 # ---- from several threads at once ------------------------------------------------------------------------------------

@@ -81,6 +81,8 @@ cdef extern from "nnc.h" nogil:
         pass
     ctypedef void (*nnc_work)(void *context, int index, nnc_team *team) noexcept nogil
     void nnc_parallel(int want, nnc_work work, void *context)
+    ctypedef void (*nnc_piece)(void *context, int index, int64_t first, int64_t count) noexcept nogil
+    void nnc_pieces(int want, int64_t n, int64_t least, int64_t grain, nnc_piece work, void *context)
     int nnc_team_size(const nnc_team *team)
     void nnc_barrier(nnc_team *team)
     int nnc_threads()
@@ -114,6 +116,8 @@ cdef extern from "plan.h" nogil:
     void nnc_plan_build(const nnc_kernels *k, int storage, int count, const nnc_plan_layer *layers, const void *base, void *block)
     int64_t nnc_plan_stack_rows(const void *plan)
     int64_t nnc_plan_rows(const void *plan)
+    int64_t nnc_plan_least(const void *plan)
+    int64_t nnc_plan_grain(const void *plan)
     int nnc_plan_small(const void *plan)
     int nnc_plan_layer_of(const void *plan, int i, void *weight, void *bias, float *scale)
 
@@ -123,6 +127,7 @@ cdef void plan_build(const nnc_kernels *k, int storage, int count, const nnc_pla
                      void *block) noexcept nogil
 cdef bint plan_layer(const void *plan, int i, void *weight, void *bias, float *scale) noexcept nogil
 cdef void parallel(int want, nnc_work work, void *context) noexcept nogil
+cdef void pieces(int want, int64_t n, int64_t least, int64_t grain, nnc_piece work, void *context) noexcept nogil
 cdef int team_size(nnc_team *team) noexcept nogil
 cdef void barrier(nnc_team *team) noexcept nogil
 cdef void shuffle(int64_t n, int64_t *index, uint64_t *state) noexcept nogil

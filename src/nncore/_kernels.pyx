@@ -124,6 +124,9 @@ cdef long l2_bytes() noexcept nogil:
 cdef void parallel(int want, nnc_work work, void *context) noexcept nogil:
     nnc_parallel(want, work, context)
 
+cdef void pieces(int want, int64_t n, int64_t least, int64_t grain, nnc_piece work, void *context) noexcept nogil:
+    nnc_pieces(want, n, least, grain, work, context)
+
 cdef int team_size(nnc_team *team) noexcept nogil:
     return nnc_team_size(team)
 

@@ -27,8 +27,8 @@ cimport numpy as cnp
 
 from . import _kernels, checks
 from ._arrays cimport READABLE, WRITABLE, apart, data_of, is_matrix, is_vector, lies_right, rows_of
-from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, NNC_LEFT, PART, WORTH_A_THREAD, nnc_give_as, nnc_plan_rows,
-                        nnc_plan_small, nnc_plan_stack_rows, nnc_take_as, nnc_team, parallel, plan_layer, team_for, team_size)
+from ._kernels cimport (NNC_BFLOAT16, NNC_FULL, NNC_INT8, NNC_LEFT, PART, WORTH_A_THREAD, nnc_give_as, nnc_plan_grain,
+                        nnc_plan_least, nnc_plan_rows, nnc_plan_small, nnc_plan_stack_rows, nnc_take_as, pieces, plan_layer, team_for)
 from ._plan cimport WORTH_RELEASING, make_plan
 from ._turn cimport processes
 
@@ -369,21 +369,16 @@ def require_x(x, inputs, dtype):
 
 cdef struct Job:
     const nncore_plan *plan
-    int64_t n
     const char *x
     char *out
     char *scratch               # per thread, or NULL: from the stack
 
 
-cdef void many_team(void *context, int index, nnc_team *team) noexcept nogil:
-    # each thread its own stretch of rows
+cdef void some_rows(void *context, int index, int64_t first, int64_t count) noexcept nogil:
     cdef:
         Job *j = <Job *>context
         const nncore_plan *p = j.plan
-        int size = team_size(team)
-        int64_t first = j.n * index // size
-        int64_t last = j.n * (index + 1) // size
-    p.run_many(p, last - first, j.x + first * p.inputs * p.itemsize, j.out + first * p.outputs * p.itemsize,
+    p.run_many(p, count, j.x + first * p.inputs * p.itemsize, j.out + first * p.outputs * p.itemsize,
                j.scratch + index * p.scratch_many if j.scratch != NULL else NULL)
 
 
@@ -391,10 +386,10 @@ cdef int answer_many(Predictor self, int64_t n, const void *x, void *out, int te
     cdef:
         Job job
         bint kept = False
-    job.plan, job.n, job.x, job.out, job.scratch = self.plan, n, <const char *>x, <char *>out, NULL
+    job.plan, job.x, job.out, job.scratch = self.plan, <const char *>x, <char *>out, NULL
     if self.plan.scratch_many > NNCORE_STACK and n > nnc_plan_stack_rows(self.plan):
         job.scratch = self.borrow(self.plan.scratch_many * team, &kept)
-    parallel(team, many_team, &job)
+    pieces(team, n, nnc_plan_least(self.plan), nnc_plan_grain(self.plan), some_rows, &job)
     if job.scratch != NULL:
         self.give_back(job.scratch, kept)
     return 0

@@ -1,5 +1,5 @@
 /* test_threads.c: the team of threads: every index once, barriers that hold, calls from several threads at once, calls within
- * calls, and a child after fork().
+ * calls, work in pieces, and a child after fork().
  *
  *     cc -O1 -std=gnu11 -Icsrc tests/ctest/test_threads.c csrc/(all).c csrc/isa/(all).c -lm -lpthread
  *     test_threads            exit code 1 and FAIL lines when something is off */
@@ -95,12 +95,68 @@ static void nothing(void *context, int index, nnc_team *team) {
     atomic_fetch_add((atomic_int *)context, 1);
 }
 
+/* Pieces: every item once, not too few at a time, by threads with numbers of their own. */
+typedef struct {
+    atomic_int items[3000], inside[256];
+    int64_t n, least;
+    int want;
+} cut;
+
+static void a_piece(void *context, int index, int64_t first, int64_t count) {
+    cut *c = context;
+    CHECK(index >= 0 && index < (c->want > 1 ? c->want : 1), "index %d of %d", index, c->want);
+    CHECK(atomic_fetch_add(&c->inside[index], 1) == 0, "two threads are number %d", index);
+    CHECK(first >= 0 && count > 0 && first + count <= c->n, "items %ld to %ld of %ld", (long)first, (long)(first + count), (long)c->n);
+    CHECK(count >= c->least || first + count == c->n, "%ld items from %ld on", (long)count, (long)first);
+    for (int64_t i = first; i < first + count; i++) atomic_fetch_add(&c->items[i], 1);
+    atomic_fetch_sub(&c->inside[index], 1);
+}
+
+static void cut_up(int want, int64_t n, int64_t grain) {
+    static _Thread_local cut c;
+    memset(&c, 0, sizeof(c));
+    c.n = n, c.least = (grain + 2) / 3, c.want = want;
+    nnc_pieces(want, n, c.least, grain, a_piece, &c);
+    for (int64_t i = 0; i < 3000; i++) CHECK(c.items[i] == (i < n), "item %ld of %ld ran %d times", (long)i, (long)n, c.items[i]);
+}
+
+static void *many_cuts(void *argument) {
+    for (int i = 0; i < 60; i++) {
+        cut_up(1 + i % MOST, i * 37 % 3000, 1 + i % 7);
+        if (i % 3 == 0) call(1 + i % MOST, 0); /* a team after guests who may still be on their way */
+    }
+    return argument;
+}
+
+static void upward_piece(void *context, int index, int64_t first, int64_t count) {
+    (void)index, (void)first;
+    volatile float one = 1, little = 1e-10f;
+    for (int64_t i = 0; i < count; i++)
+        if (one + little > one) atomic_fetch_add((atomic_int *)context, 1);
+}
+
+static void all_cuts(void) {
+    const int64_t sizes[] = {0, 1, 2, 5, 6, 7, 12, 97, 1000, 2999};
+    for (int want = 0; want <= MOST; want++)
+        for (int s = 0; s < 10; s++)
+            for (int64_t grain = 1; grain <= 6; grain += 5) cut_up(want, sizes[s], grain);
+    for (int i = 0; i < 3000; i++) { /* short ones, one after the other: guests come late to most, and teams come between */
+        cut_up(3, 20, 6);
+        if (i % 5 == 0) call(3, 1);
+    }
+    atomic_int up = 0;
+    fesetround(FE_UPWARD);
+    nnc_pieces(4, 2000, 1, 1, upward_piece, &up);
+    fesetround(FE_TONEAREST);
+    CHECK(up == 2000, "%d of 2000 round as the caller does", up);
+}
+
 static int child_is_well(void) {
     const pid_t child = fork();
     if (child == 0) {
         alarm(20); /* a child that waits for workers it does not have is killed */
         const int before = failures;
-        for (int i = 0; i < 20; i++) call(1 + i % 5, 1);
+        for (int i = 0; i < 20; i++) call(1 + i % 5, 1), cut_up(1 + i % 5, 500, 6);
         _exit(failures != before);
     }
     int status = -1;
@@ -114,6 +170,7 @@ int main(void) {
     for (int i = 0; i < 100; i++) call(1 + (i * 5) % MOST, 1); /* teams that grow and shrink */
 
     modes();
+    all_cuts();
 
     atomic_int runs = 0;
     for (int i = 0; i < 5000; i++) nnc_parallel(3, nothing, &runs); /* short calls, one after the other */
@@ -127,7 +184,7 @@ int main(void) {
     CHECK(inner == 1, "the inner call ran %d times", inner);
 
     pthread_t callers[4];
-    for (int i = 0; i < 4; i++) pthread_create(&callers[i], NULL, many_calls, NULL);
+    for (int i = 0; i < 4; i++) pthread_create(&callers[i], NULL, i % 2 ? many_cuts : many_calls, NULL);
     for (int i = 0; i < 4; i++) pthread_join(callers[i], NULL);
 
     CHECK(child_is_well(), "a child of a process with threads");
@@ -136,8 +193,10 @@ int main(void) {
 #ifndef __SANITIZE_THREAD__ /* which cannot follow threads made after such a fork */
     /* a fork while another thread is within a call: the child must not find the pool busy for ever, nor wait for anyone */
     pthread_create(&callers[0], NULL, many_calls, NULL);
+    pthread_create(&callers[1], NULL, many_cuts, NULL);
     for (int i = 0; i < 10; i++) CHECK(child_is_well(), "a child forked during a call");
     pthread_join(callers[0], NULL);
+    pthread_join(callers[1], NULL);
 #endif
 
     CHECK(nnc_cpu_count() >= 1, "%d CPUs", nnc_cpu_count());
