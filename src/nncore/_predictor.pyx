@@ -67,11 +67,12 @@ cdef class Predictor:
 
     Made by `Network.freeze`. Safe from any number of threads at once.
 
-    ``predictor(x)`` takes (inputs,) or (n, inputs), of anything array-like; where there is one input also (n,). ``predictor(x, out)`` writes into `out`,
-    returns it, allocates nothing and is strict: both must be C-contiguous arrays of the plan's dtype and the right
-    shape. (Many samples through a network that is large beside the CPU's L2: the first call makes a workspace, which is
-    kept.) Nobody looks for nan or inf: nan gives nan, but infinity, and a float64 too large for float32, may give finite
-    answers, as tanh does. Answers have the same bits as the network's own, one by one or many at once.
+    ``predictor(x)`` takes (inputs,) or (n, inputs), of anything array-like; where there is one input also (n,).
+    ``predictor(x, out)`` writes into `out`, returns it, allocates nothing and is strict: both must be C-contiguous
+    arrays of the plan's dtype and the right shape. (Many samples through a network that is large beside the CPU's L2:
+    the first call makes a workspace, which is kept.) Nobody looks for nan or inf: nan gives nan, but infinity, and a
+    float64 too large for float32, may give finite answers, as tanh does. Answers have the same bits as the network's
+    own, one by one or many at once.
 
     Attributes
     ----------
