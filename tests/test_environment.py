@@ -101,8 +101,10 @@ print(before, inside, own, others, threads(), len(known), known[0]["num_threads"
         "import sys, threadpoolctl, nncore",
         "import sys, nncore, threadpoolctl",
         "import sys, nncore, importlib.util; importlib.util.find_spec('threadpoolctl'); import threadpoolctl",
+        "import sys, nncore\nclass Old:\n    def find_module(self, name, path=None): return None\n"
+        "sys.meta_path.insert(0, Old())\nimport threadpoolctl",
     ],
-    ids=["theirs first", "ours first", "looked for in between"],
+    ids=["theirs first", "ours first", "looked for in between", "beside a finder of the old kind"],
 )
 def test_its_limits_hold_whichever_is_imported_first(imports):
     pytest.importorskip("threadpoolctl")

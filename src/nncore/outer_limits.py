@@ -54,14 +54,14 @@ class _Awaited:
     ) -> ModuleSpec | None:
         if name != _NAME:
             return None
-        others = [finder for finder in sys.meta_path if finder is not cls]
-        spec = next((found for finder in others if (found := finder.find_spec(name, path, target))), None)
+        others = [finder.find_spec for finder in sys.meta_path if finder is not cls and hasattr(finder, "find_spec")]
+        spec = next((found for find_spec in others if (found := find_spec(name, path, target))), None)
         if spec is not None and spec.loader is not None:
             run = spec.loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
                 run(module)
-                if cls in sys.meta_path:
+                if module.__name__ == _NAME and cls in sys.meta_path:  # a loader may serve others, too
                     sys.meta_path.remove(cls)
                     register(module)
 
