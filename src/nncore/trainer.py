@@ -3,13 +3,12 @@ is in the compiled core."""
 
 from __future__ import annotations
 
-from numbers import Real
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _kernels, checks, initializers
+from . import _kernels, checks, initializers, validation
 from ._engine import Engine
 from ._turn import AT_WORK, Turn
 from .history import History
@@ -18,10 +17,11 @@ from .parameter_names import name_of
 from .values import KnownAttributes
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from .network import Network
     from .progress import Progress
+    from .validation import Samples
 
 
 class Trainer(KnownAttributes):
@@ -223,20 +223,16 @@ class Trainer(KnownAttributes):
                 raise ValueError("patience needs validation_data=: it waits for a lower validation loss")
         array, _ = checks.as_inputs(X, net.inputs, net.dtype, targets=y)
         target = net._targets(y, array.shape[0], self.loss)
-        weights, validation = checks.as_weights(sample_weight, array.shape[0]), None
-        if isinstance(validation_data, Real) and not isinstance(validation_data, bool):
-            array, target, weights, validation = self._set_aside(array, target, weights, validation_data)
-        elif validation_data is not None:
-            validation = self._checked_pair(validation_data)
-        batch = array.shape[0] if self.batch_size is None else min(self.batch_size, array.shape[0])
+        weights = checks.as_weights(sample_weight, array.shape[0])
+        samples, aside = validation.divide(validation_data, (array, target, weights), net, self.loss, self.seed)
+        rows = samples[0].shape[0]
+        batch = rows if self.batch_size is None else min(self.batch_size, rows)
         engine, token, begun = self._engine_for(batch), object(), False
         try:
             engine.turn.take(token)
             with Progress(epochs, shown) as bar:
                 self.history.stopped, begun = "", True
-                self._epochs(
-                    engine, array, target, weights, batch, epochs, shuffle, validation, stop_loss, patience, bar
-                )
+                self._epochs(engine, samples, batch, epochs, shuffle, aside, stop_loss, patience, bar)
         except FloatingPointError as error:
             self.history.stopped = "diverged"
             raise self._diverged(error) from None
@@ -349,16 +345,14 @@ class Trainer(KnownAttributes):
         return {"network": [self.net.inputs, *layers], "loss": self.loss}
 
     def _epochs(
-        self, engine: Engine, X: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None, batch: int, epochs: int,
-        shuffle: bool, validation: Any, stop_loss: float | None, patience: int | None, bar: Progress,
+        self, engine: Engine, samples: Samples, batch: int, epochs: int, shuffle: bool, aside: Samples | None,
+        stop_loss: float | None, patience: int | None, bar: Progress,
     ) -> None:  # fmt: skip
         best, since, kept = float("inf"), 0, None  # kept: the weights of the best epoch, once there is one
-        evaluate = (
-            None if validation is None else self.net._evaluation(validation[0], validation[1], validation[2], self.loss)
-        )
+        evaluate = None if aside is None else self.net._evaluation(*aside, self.loss)
         for _ in range(epochs):
             began = perf_counter()
-            loss = engine.epoch(X, y, weights, batch, shuffle, lambda: self._optimizer, bar.tick)
+            loss = engine.epoch(*samples, batch, shuffle, lambda: self._optimizer, bar.tick)
             val = None if evaluate is None else evaluate()
             columns = {} if val is None else {f"val_{name}": value for name, value in val.items()}
             self.history.append(loss=loss, seconds=perf_counter() - began, **columns)
@@ -414,31 +408,6 @@ class Trainer(KnownAttributes):
                     old.turn.give(token)
         finally:
             self._changing.give(token)
-
-    def _checked_pair(self, pair: Any) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
-        try:
-            X, y, *rest = pair
-            (sample_weight,) = rest or [None]
-        except (TypeError, ValueError):
-            raise ValueError(
-                "validation_data must be a pair (X, y), (X, y, sample_weight), or a fraction such as 0.2"
-            ) from None
-        array, _ = checks.as_inputs(X, self.net.inputs, self.net.dtype, name="validation X")
-        target = checks.as_targets(y, self.net.outputs, array.shape[0], self.net.layers[-1].activation, self.loss,
-                                   self.net.dtype, name="validation y")  # fmt: skip
-        return array, target, checks.as_weights(sample_weight, array.shape[0], "validation sample_weight")
-
-    def _set_aside(self, X: NDArray[Any], y: NDArray[Any], weights: NDArray[Any] | None, part: Any) -> tuple[Any, ...]:
-        n = X.shape[0]
-        if not 0 < part < 1:
-            raise ValueError(f"validation_data={part!r} must be a fraction between 0 and 1, or a pair (X, y)")
-        count = round(n * float(part))  # of a float16, n times it may be infinite
-        if not 0 < count < n:
-            raise ValueError(f"validation_data={part!r} leaves no samples on one side: of {n} it sets aside {count}")
-        order = initializers.permutation(initializers.generator(self.seed, initializers.CHOOSING), n)
-        rest, aside = np.sort(order[count:]), np.sort(order[:count])
-        kept, other = (None, None) if weights is None else (weights[rest], weights[aside])
-        return X[rest], y[rest], kept, (X[aside], y[aside], other)
 
     def _diverged(self, error: FloatingPointError) -> FloatingPointError:
         strange = np.flatnonzero(~np.isfinite(self.net.parameters))  # training makes none: see `fit`
