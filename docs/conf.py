@@ -43,37 +43,30 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join([_row(header), _row(["---"] * len(header)), *map(_row, rows)]) + "\n"
 
 
-def _formula(text: str) -> str:
-    return f"`{text}`"
+PLAIN = {
+    "weights start as",
+    "goes with output",
+    "over samples",
+    "defaults",
+    "source",
+}  # columns that are no names or formulas
+
+
+def _cell(column: str, text: str) -> str:
+    return (
+        f"{{class}}`nncore.{text}`" if column == "settings" else f"`{text}`" if text and column not in PLAIN else text
+    )
 
 
 def write_lists(app: object) -> None:
-    """The tables of activations, losses and optimizers, from the core's own rows, and that of initialisers."""
-    from nncore import _kernels
-    from nncore.initializers import INITIALIZERS
+    """The tables of `nncore.choices` in Markdown."""
+    from nncore import choices
 
     folder = Path(__file__).parent / "_generated"
     folder.mkdir(exist_ok=True)
-    activations = [
-        [_formula(name), _formula(row.formula), _formula(row.derivative), row.init,
-         f"`{row.parameter}`, {row.parameter_default:g}" if row.parameter else ""]
-        for name, row in _kernels.activations().items()
-    ]  # fmt: skip
-    losses = [
-        [_formula(name), _formula(row.formula), _formula(row.gradient), row.link or "", row.reduction.replace("_", " ")]
-        for name, row in _kernels.losses().items()
-    ]
-    optimizers = [
-        [f"{{class}}`nncore.{row.display}`", _formula(row.formula), row.source,
-         ", ".join(f"{key}={value:g}" for key, value in row.defaults.items())]
-        for row in _kernels.optimizers().values()
-    ]  # fmt: skip
-    initializers = [[_formula(name), _formula(row.formula), row.source] for name, row in INITIALIZERS.items()]
     tables = {
-        "activations": _table(["name", "value", "derivative", "weights start as", "parameter"], activations),
-        "losses": _table(["name", "of one sample or output", "gradient", "goes with output", "over samples"], losses),
-        "optimizers": _table(["settings", "rule", "source", "defaults"], optimizers),
-        "initializers": _table(["name", "limit", "source"], initializers),
+        name: _table(head, [[_cell(*pair) for pair in zip(head, row, strict=True)] for row in rows])
+        for name, (head, *rows) in choices.tables().items()
     }
     for name, text in tables.items():
         path = folder / f"{name}.md"

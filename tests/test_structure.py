@@ -32,7 +32,7 @@ FLOORS = [
     {"checks"},
     {"_arena", "initializers", "optimizers", "progress", "metrics", "parameter_names", "drawing", "core_text"},
     {"_product", "_plan", "_share"},
-    {"_forward", "_backward", "_update", "layers", "gradients", "datasets", "validation"},
+    {"_forward", "_backward", "_update", "layers", "gradients", "datasets", "validation", "choices"},
     {"_team", "_jacobian", "shape"},
     {"_engine"},
     {"_predictor", "_trace", "inside", "loss_at"},

@@ -20,7 +20,7 @@ import numpy as np
 
 import nncore as nn
 
-from . import _kernels, checks, formats, reference
+from . import _kernels, checks, choices, formats, reference
 from .initializers import INITIALIZERS
 from .learn import terminal
 from .tables import plural
@@ -173,41 +173,17 @@ def _rival(net: Any) -> reference.Network:
 # ---- info ------------------------------------------------------------------------------------------------------------
 
 
-def _lists() -> dict[str, tuple[Sequence[str], list[Sequence[str]]]]:
-    """What has names and formulas: heads and rows of a table, by the name of the list."""
-    return {
-        "activations": (
-            ["activation", "y", "dy/dz", "weights start as", "parameter"],
-            [(name, row.formula, row.derivative, row.init, f"{row.parameter}={row.parameter_default:g}" if row.parameter else "")
-             for name, row in _kernels.activations().items()],
-        ),
-        "losses": (
-            ["loss", "of one sample or output", "gradient", "goes with output", "over samples"],
-            [(name, row.formula, row.gradient, row.link or "", row.reduction.replace("_", " "))
-             for name, row in _kernels.losses().items()],
-        ),
-        "optimizers": (
-            ["optimizer", "rule"],
-            [(row.display, row.formula) for row in _kernels.optimizers().values()],
-        ),
-        "init": (
-            ["init", "weights are uniform on [-limit, limit), limit"],
-            [(name, row.formula) for name, row in INITIALIZERS.items()],
-        ),
-    }  # fmt: skip
-
-
 def _info_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "what", nargs="?", choices=list(_lists()), help="its names with their formulas, and nothing else"
+        "what", nargs="?", choices=list(choices.tables()), help="its names with their formulas, and nothing else"
     )
 
 
 def _info(options: argparse.Namespace) -> int:
     """Say what this installation is: version, instruction sets, threads, build, and what it knows by name."""
     if options.what is not None:
-        heads, lines = _lists()[options.what]
-        _table([heads, *lines])
+        table = choices.tables()[options.what]
+        _table([row[:-1] if table[0][-1] == "source" else row for row in table])
         return 0
     isas = _kernels.isas()
     rows = [

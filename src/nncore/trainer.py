@@ -310,9 +310,9 @@ class Trainer(KnownAttributes):
         try:
             settings, inner = as_optimizer(state["optimizer"], net.dtype), state["engine"]
             seed = initializers.as_seed(state["seed"])
-            for what, is_there in state["trained"].items():
-                if is_there != mine[what]:
-                    raise ValueError(f"the state is of another {what}: {is_there}, and not {mine[what]}")
+            for what, own in mine.items():
+                if state["trained"][what] != own:
+                    raise ValueError(f"the state is of another {what}: {state['trained'][what]}, and not {own}")
             engine = None
             if inner is not None:
                 engine = self._new_engine(1)

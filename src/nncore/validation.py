@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
     from .network import Network
 
-Samples: TypeAlias = (
-    "tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]"  # X, y and what each counts, as the loops want them
-)
+# X, y and what each sample counts, as the loops want them
+Samples: TypeAlias = "tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]"
 
 
 def divide(given: Any, samples: Samples, net: Network, loss: str, seed: int) -> tuple[Samples, Samples | None]:
