@@ -172,6 +172,7 @@ def measure(workload, names, threads, rounds, seconds, say=print):
         "net": workload.name,
         "hidden": workload.hidden,
         "output": workload.output,
+        "one_hot": workload.one_hot,
         "batch": workload.batch,
         "target": workload.target,
         "results": results,

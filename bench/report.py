@@ -62,13 +62,15 @@ def table_of(record, table, peak=None):
         ratio = mine["median"] / best[1]
         reached.append(ratio <= row["target"])
         cells = [f"{row['net']} {row['hidden']}" + (" softmax" if row["output"] == "softmax" else "")]
+        cells[0] += ", one-hot inputs" if row.get("one_hot") else ""
         cells += [str(row["batch"])] if table == "train" else []
         cells.append(f"**{shown(mine['median'])}** ± {shown((mine['q3'] - mine['q1']) / 2)}")
         for name in names:
             found = row["results"].get(name)
             cells.append(f"{shown(found['median'])} ± {shown((found['q3'] - found['q1']) / 2)}" if found else "")
         cells += [f"{ratio:.2f}" if ratio >= 0.095 else f"{ratio:.3f}", f"{row['target']:g}"]
-        cells += [f"{operations(row) / mine['median'] / peak:.0%}"] if peak else []
+        if peak:  # with one-hot inputs most of the operations are left out
+            cells.append("" if row.get("one_hot") else f"{operations(row) / mine['median'] / peak:.0%}")
         lines.append("| " + " | ".join(cells) + " |")
         if ratio >= 1:
             behind.append(
@@ -124,12 +126,14 @@ def write():
         "half the distance between their quartiles. A training round starts from fresh weights. 'Goal' is the ratio the "
         "project aims for; it was set from measurements on an AVX-512 machine.",
         "",
-        "All are called from Python, with arrays of numpy, or once bound to memory where the library can be (onnxruntime, "
-        "openvino); nncore writes into an array that it is given. One sample is the same one again and again, so that weights "
-        "are in the caches that hold them: of a small net the figure is mostly what a call costs. The columns of bfloat16 and "
-        "int8 are nncore's plans with weights in half and a quarter of the bytes, where layers are large enough for that; they "
-        "count neither as nncore nor as a rival. `python -m bench.latency` measures what these tables leave out: other ways to "
-        "call, the slowest calls of many, and two threads on one Predictor.",
+        "All are called from Python, with arrays of numpy, or once bound to memory where the library can be "
+        "(onnxruntime, openvino); nncore writes into an array that it is given. Inputs are normal random numbers, or "
+        "one-hot where a row says so: ten categories of a hundred values each, whose zeros nncore leaves out. One "
+        "sample is the same one again and again, so that weights are in the caches that hold them: of a small net the "
+        "figure is mostly what a call costs. The columns of bfloat16 and int8 are nncore's plans with weights in half "
+        "and a quarter of the bytes, where layers are large enough for that; they count neither as nncore nor as a "
+        "rival. `python -m bench.latency` measures what these tables leave out: other ways to call, the slowest calls "
+        "of many, and two threads on one Predictor.",
         "",
         "For some machines a grid of widths and batches follows, measured to find cliffs: sizes at which nncore is "
         "suddenly slow. A finding there is a time that is longer than numpy's, or more than a tenth longer than that of a "

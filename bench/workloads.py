@@ -22,6 +22,7 @@ class Workload(NamedTuple):
     batch: int  # rows of a step or of a call
     samples: int  # in an epoch (train)
     target: float
+    one_hot: int = 0  # categories that the inputs are, one 1 for each and else zeros; 0: normal numbers
 
     @property
     def name(self):
@@ -46,6 +47,7 @@ TRAIN = [
     Workload("train", (784, 128, 10), "relu", "softmax", 32, 3200, 0.65),
     Workload("train", (784, 512, 256, 10), "relu", "softmax", 128, 2560, 0.80),
     Workload("train", (1024, 1024, 1024, 10), "relu", "softmax", 256, 1280, 0.85),
+    Workload("train", (1000, 100, 10), "relu", "softmax", 64, 3200, 0.50, one_hot=10),
 ]
 PREDICT = [
     Workload("predict", (8, 16, 1), "tanh", "identity", 1000, 0, 0.5),
@@ -53,6 +55,7 @@ PREDICT = [
     Workload("predict", (64, 128, 64, 1), "relu", "identity", 1000, 0, 0.8),
     Workload("predict", (784, 256, 10), "relu", "softmax", 1000, 0, 0.75),
     Workload("predict", (784, 1024, 1024, 10), "relu", "softmax", 1000, 0, 0.85),
+    Workload("predict", (1000, 100, 10), "relu", "softmax", 1000, 0, 0.25, one_hot=10),
 ]
 SINGLE = [
     Workload("single", (8, 16, 1), "tanh", "identity", 1, 0, 0.04),
@@ -115,6 +118,9 @@ def problem(workload):
     if TOY:
         rows = min(rows, 4 * workload.batch)
     X = rng.standard_normal((rows, workload.sizes[0])).astype("float32")
+    if workload.one_hot:
+        X = X.reshape(rows, workload.one_hot, -1)
+        X = (X.max(axis=2, keepdims=True) == X).astype("float32").reshape(rows, -1)
     if workload.output == "softmax":
         y = rng.randint(0, workload.sizes[-1], rows).astype("int64")
     else:

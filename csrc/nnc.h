@@ -37,6 +37,7 @@ enum nnc_reads { NNC_READS_OUTPUT, NNC_READS_INPUT };          /* what an activa
 enum nnc_reduction { NNC_MEAN, NNC_SUM, NNC_MEAN_OF_ROWS };    /* 1/(rows cols), 1, 1/rows */
 enum nnc_how {                                                 /* of a product, ored together */
     NNC_ADD = 1,                                               /* C += A B */
+    NNC_SKIP_ZEROS = 4,                                        /* leave out what meets a zero of A: see skips */
     NNC_ASK_NEXT = 2,                                          /* B is far: ask for each panel, or what follows the last, in time */
 };
 enum nnc_status { NNC_OK, NNC_UNKNOWN_ISA, NNC_UNSUPPORTED_ISA };
@@ -88,6 +89,9 @@ typedef struct nnc_kernels {
      * must say one. */
     void (*matmul)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row, long b_panel,
                    void *c, long c_row, int chains, int how);
+    /* Whether NNC_SKIP_ZEROS is quicker for A (m,k) with contiguous rows, as a few of them look. With it a_col must be 1 and chains 1,
+     * B finite, and rows of C have room for whole vectors; the same bits. */
+    int (*skips)(long m, long n, long k, const void *a, long a_row);
     /* C (m,1) = A (m,k) b (k): one output; SPAN interleaved chains. A's rows are contiguous. Writes c[i*c_row] only. */
     void (*matvec)(long m, long k, const void *a, long a_row, const void *b, void *c, long c_row);
     /* z (n) = x (k) W', W (n, k) with rows w_row apart: matmul's sums for one row of X and a W' that nobody copies. Writes z
@@ -95,6 +99,8 @@ typedef struct nnc_kernels {
     void (*matvec_t)(long n, long k, const void *x, const void *w, long w_row, void *z);
     /* dst (rows, cols) = src, rows in ascending order; what is written beyond cols (up to LANES-1 elements) the next row overwrites. */
     void (*copy)(long rows, long cols, const void *src, long src_row, void *dst, long dst_row);
+    /* dst (cols, rows) = src (rows, cols) transposed. Writes dst exactly. */
+    void (*turn)(long rows, long cols, const void *src, long src_row, void *dst, long dst_row);
     /* Panels of nr columns, garbage beyond column n: dst[j/nr][p][j%nr] = src[p*src_row + j], and with pack_t = src[j*src_row + p]. */
     void (*pack)(long k, long n, const void *src, long src_row, void *dst);
     void (*pack_t)(long k, long n, const void *src, long src_row, void *dst);
@@ -139,6 +145,9 @@ typedef struct nnc_kernels {
  * vectors, half of what the latency asks for; their chains are two only while the weights are few, for the product with many
  * rows cuts a deep contraction, and only one chain can be cut. n == 1 goes to matvec. */
 static inline int nnc_chains(long k, long n) { return n > 64 || (n > 32 && n * k > 4096) ? 1 : n > 16 ? 2 : 4; }
+
+/* Whether what an activation hands on is full of zeros, so that it is worth a look (skips). */
+static inline int nnc_makes_zeros(int activation) { return activation == NNC_relu; }
 
 /* The table for a product with so many columns and what follows on it: lanes that are thrown away cost as much as the others
  * where a CPU takes its widest vectors in two halves (Zen 4), and elsewhere narrow vectors are no slower. The same bits. */

@@ -133,7 +133,7 @@ static void pack_full(const nnc_stage *s, const char *weight, char *dst) {
 /* Zeros are looked for where they are likely: in what comes in, and behind relu. Not where a weight is not finite, for
  * 0 times it is not 0; nor where the layer is too small to repay the look. */
 static int scan_pays(const nnc_stage *s, const nnc_plan_layer *layers, int i) {
-    if (i > 0 && layers[i - 1].activation != NNC_relu) return 0;
+    if (i > 0 && !nnc_makes_zeros(layers[i - 1].activation)) return 0;
     if (s->inputs < 64 || s->outputs == 1 || (s->chains > 1 && s->inputs / s->chains > NNC_LISTED)) return 0;
     for (int64_t j = 0; j < s->inputs * s->outputs; j++)
         if (!isfinite(element(s->k, layers[i].weight, j))) return 0;
@@ -276,6 +276,13 @@ static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const c
     const long size = k->itemsize, panel = (long)s->vecs * k->lanes, depth = s->inputs, n = s->outputs;
     if (s->storage == NNC_INT8) {
         plan->int8(s, plan, rows, x, x_row, z, z_row, scratch);
+        return;
+    }
+    if (s->scan && s->storage == NNC_FULL && s->chains == 1 && k->skips(rows, n, depth, x, x_row)) {
+        const long columns = in_panels(s) ? n : panel;
+        for (long j = 0; j < n; j += columns, w += s->group)
+            k->matmul(rows, n - j < columns ? n - j : columns, depth, x, x_row, 1, w, s->row / size, in_panels(s) ? s->panel / size : k->nr,
+                      z + j * size, z_row, 1, NNC_SKIP_ZEROS);
         return;
     }
     if (in_panels(s)) {

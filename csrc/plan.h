@@ -31,7 +31,7 @@ enum {
 
 /* z (outputs of a group) = x (k) W, or += with add (kernels/row.h); and y = f(z + bias), y as long as z unless exact. */
 typedef void (*nnc_row_tile)(long k, const void *x, const char *w, long w_row, long w_panel, void *z, int add,
-                             const int32_t *list, long count);
+                             const uint16_t *list, long count);
 typedef void (*nnc_row_finish)(long cols, void *z, const void *bias, void *y, int exact, double parameter);
 
 typedef struct {

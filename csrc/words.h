@@ -23,8 +23,8 @@
  *     NNC_DOT_FALLS_SHORT  where q_dot's sum is short of the truth by the sizes of x's negative bytes
  *     q_dot_quick, q_dot_up_quick  the same by an instruction that only some CPUs with this ISA have (nnc_quick_dot);
  *                        functions that use them are NNC_QUICK, an attribute
- *     v_list_nonzero(v, p, list)  the places p + i of the lanes i whose bits are not all zero, in order, to list (which has room for
- *                        LANES); returns how many they are
+ *     v_list_nonzero(v, p, list)  the places p + i of the lanes i whose bits are not all zero, in order, to list (uint16_t, with room
+ *                        for 8 and for LANES); returns how many they are
  *     v_count_nonzero(v) with it: how many they are, and no list
  *     NNC_NARROWER       the address of the table of an ISA with half the vectors: for narrow layers (nnc_kernels_for), and for the
  *                        last columns of others, where wide vectors are worked on in halves (matmul.h)

@@ -15,13 +15,18 @@ static const int64_t nnc_avx2_mask64[8] = {-1, -1, -1, -1, 0, 0, 0, 0};
 #define MASK32(n) _mm256_loadu_si256((const __m256i *)(nnc_avx2_mask32 + 8 - (n)))
 #define MASK64(n) _mm256_loadu_si256((const __m256i *)(nnc_avx2_mask64 + 4 - (n)))
 
-/* v_list_nonzero: four lanes at a time, m their mask: the places of its set bits. */
-static const int32_t nnc_avx2_places[16][4] __attribute__((aligned(64))) = {
-    {0}, {0}, {1}, {0, 1}, {2}, {0, 2}, {1, 2}, {0, 1, 2}, {3}, {0, 3}, {1, 3}, {0, 1, 3}, {2, 3}, {0, 2, 3}, {1, 2, 3}, {0, 1, 2, 3},
-};
-static inline __attribute__((always_inline)) int nnc_avx2_list(int m, int32_t p, int32_t *list) {
-    const __m128i places = _mm_load_si128((const __m128i *)nnc_avx2_places[m]);
-    _mm_storeu_si128((__m128i *)list, _mm_add_epi32(places, _mm_set1_epi32(p)));
+/* v_list_nonzero: the places of the bits that are set in a mask of lanes, in order. */
+#define SET(m, i, lane) ((m) >> (lane)&1 && __builtin_popcount((m) & ((1 << (lane)) - 1)) == (i) ? (lane) : 0)
+#define PLACE(m, i) \
+    SET(m, i, 0) + SET(m, i, 1) + SET(m, i, 2) + SET(m, i, 3) + SET(m, i, 4) + SET(m, i, 5) + SET(m, i, 6) + SET(m, i, 7)
+#define PLACES(m) {PLACE(m, 0), PLACE(m, 1), PLACE(m, 2), PLACE(m, 3), PLACE(m, 4), PLACE(m, 5), PLACE(m, 6), PLACE(m, 7)},
+#define MASKS(X, m) X(m) X(m + 1) X(m + 2) X(m + 3)
+#define MASKS_16(m) MASKS(PLACES, m) MASKS(PLACES, m + 4) MASKS(PLACES, m + 8) MASKS(PLACES, m + 12)
+#define MASKS_64(m) MASKS_16(m) MASKS_16(m + 16) MASKS_16(m + 32) MASKS_16(m + 48)
+static const uint8_t nnc_avx2_places[256][8] __attribute__((aligned(64))) = {MASKS_64(0) MASKS_64(64) MASKS_64(128) MASKS_64(192)};
+static inline __attribute__((always_inline)) int nnc_avx2_list(int m, uint16_t p, uint16_t *list) {
+    const __m128i places = _mm_cvtepu8_epi16(_mm_loadl_epi64((const __m128i *)nnc_avx2_places[m]));
+    _mm_storeu_si128((__m128i *)list, _mm_add_epi16(places, _mm_set1_epi16((short)p)));
     return __builtin_popcount((unsigned)m);
 }
 static inline __attribute__((always_inline)) int nnc_avx2_nonzero32(__m256 v) {
@@ -30,12 +35,6 @@ static inline __attribute__((always_inline)) int nnc_avx2_nonzero32(__m256 v) {
 static inline __attribute__((always_inline)) int nnc_avx2_nonzero64(__m256d v) {
     return _mm256_movemask_pd((__m256d)_mm256_cmpeq_epi64((__m256i)v, _mm256_setzero_si256())) ^ 15;
 }
-static inline __attribute__((always_inline)) int nnc_avx2_list32(__m256 v, int32_t p, int32_t *list) {
-    const int m = nnc_avx2_nonzero32(v), count = nnc_avx2_list(m & 15, p, list);
-    nnc_avx2_list(m >> 4, p + 4, list + count);
-    return __builtin_popcount((unsigned)m);
-}
-
 /* q_dot: |x| is 0..127 and so fits the unsigned side. Where x is negative, w takes its sign in one quick step, as
  * ~w = -w - 1 (turned): then |x| is missing. Two products make at most 2 * 127 * 128, which fits 16 bits. */
 static inline __attribute__((always_inline)) __m256i nnc_avx2_dot(__m256i sum, __m256i x, __m256i w) {
@@ -75,7 +74,7 @@ static inline __attribute__((always_inline)) void nnc_avx2_store_n32(float *p, _
 #define q_dot_quick(sum, x, w) q_dot_up_quick(sum, _mm256_abs_epi8((__m256i)(x)), nnc_avx2_turned((__m256i)(w), (__m256i)(x)))
 #endif
 #define q_narrow(p, i) nnc_avx2_narrow(p, (__m256i)(i))
-#define v_list_nonzero nnc_avx2_list32
+#define v_list_nonzero(v, p, list) nnc_avx2_list(nnc_avx2_nonzero32(v), p, list)
 #define v_count_nonzero(v) __builtin_popcount((unsigned)nnc_avx2_nonzero32(v))
 #define vec __m256
 #define v_set(x) _mm256_set1_ps(x)

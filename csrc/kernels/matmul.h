@@ -168,12 +168,19 @@ static __attribute__((noinline)) void FN(outer_product)(long m, long n, const re
     }
 }
 
+static void FN(matmul_skipping)(long m, long n, long k, const real *a, long a_row, const real *b, long b_row, long b_panel, real *c,
+                                long c_row, int add);
+
 static void FN(matmul)(long m, long n, long k, const void *a_, long a_row, long a_col, const void *b_, long b_row,
                        long b_panel, void *c_, long c_row, int chains, int how) {
     const int add = how & NNC_ADD;
     const real *a = a_, *b = b_;
     real *c = c_;
     if (m <= 0 || n <= 0) return;
+    if (how & NNC_SKIP_ZEROS && k > 0) {
+        FN(matmul_skipping)(m, n, k, a, a_row, b, b_row, b_panel, c, c_row, add);
+        return;
+    }
     if (k == 1 && chains == 1 && !add) {
         FN(outer_product)(m, n, a, a_row, b, b_panel, c, c_row);
         return;

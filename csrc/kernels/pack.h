@@ -87,6 +87,25 @@ INLINE void FN(pack_t_columns)(const int whole, long k, const real *src, long sr
         for (int q = 0; q < columns; q++) panel[p * NR + q] = src[q * src_row + p];
 }
 
+/* nnc_kernels.turn */
+static void FN(turn)(long rows, long cols, const void *src_, long src_row, void *dst_, long dst_row) {
+    const real *src = src_;
+    real *dst = dst_;
+    long i = 0;
+    for (; i + LANES <= rows; i += LANES, src += LANES * src_row) {
+        long j = 0;
+        for (; j + QUAD <= cols; j += QUAD) {
+            vec row[QUAD];
+            FN(transpose)(1, src + j, src_row, row);
+            for (int q = 0; q < QUAD; q++) v_store(dst + (j + q) * dst_row + i, row[q]);
+        }
+        for (; j < cols; j++)
+            for (int q = 0; q < LANES; q++) dst[j * dst_row + i + q] = src[q * src_row + j];
+    }
+    for (; i < rows; i++, src += src_row)
+        for (long j = 0; j < cols; j++) dst[j * dst_row + i] = src[j];
+}
+
 static void FN(pack_t)(long k, long n, const void *src_, long src_row, void *dst_) {
     real *panel = dst_;
     for (long j = 0; j < n; j += NR, panel += k * NR) {

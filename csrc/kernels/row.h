@@ -45,7 +45,7 @@ INLINE void FN(row_ask)(const int V, const int storage, const char *q, long pane
  * NR columns w_panel. list: the rows (where S > 1, the first of each S rows) to visit, `count` of them, instead of all;
  * what k leaves over after blocks of S is always done. */
 INLINE void FN(row_tile)(const int V, const int S, const int storage, const int listed, long k, const real *x,
-                         const char *w, long w_row, long w_panel, real *z, int add, const int32_t *list, long count) {
+                         const char *w, long w_row, long w_panel, real *z, int add, const uint16_t *list, long count) {
     if (V * S > NNC_ACC) return; /* does not fit the registers and is never asked for */
     vec acc[4][NNC_ROW_VECS], column[NNC_ROW_VECS];
     UNROLL for (int s = 0; s < S; s++)
@@ -86,7 +86,7 @@ INLINE void FN(row_tile)(const int V, const int S, const int storage, const int 
 }
 
 #define ROW_ARGUMENTS                                                                                                  \
-    long k, const void *x, const char *w, long w_row, long w_panel, void *z, int add, const int32_t *list, long count
+    long k, const void *x, const char *w, long w_row, long w_panel, void *z, int add, const uint16_t *list, long count
 
 #define ROW_TILE(V, S, storage)                                                                                        \
     static void FN(row_all_##V##_##S##_##storage)(ROW_ARGUMENTS) {                                                     \
@@ -175,7 +175,7 @@ static __attribute__((noinline)) void FN(row_streams)(long k, const real *x, con
 
 /* list = where x (k) has an element other than +0, or with step > 1 a block of `step` that holds one; returns how many.
  * k is a multiple of step. Writes LANES entries beyond. Where nearly all are other than +0 it may return k and no list. */
-INLINE long FN(row_nonzero)(long k, int step, const real *x_, int32_t *list) {
+INLINE long FN(row_nonzero)(long k, int step, const real *x_, uint16_t *list) {
     typedef ibits __attribute__((may_alias)) bits;
     const bits *x = (const bits *)x_;
     long count = 0, p = 0;
@@ -186,20 +186,20 @@ INLINE long FN(row_nonzero)(long k, int step, const real *x_, int32_t *list) {
             if (count * 8 > k * 7) return k;
             count = p = 0;
         }
-        for (; p + LANES <= k; p += LANES) count += v_list_nonzero(v_load(x_ + p), (int32_t)p, list + count);
+        for (; p + LANES <= k; p += LANES) count += v_list_nonzero(v_load(x_ + p), (uint16_t)p, list + count);
 #endif
         for (; p < k; p++) {
-            list[count] = (int32_t)p;
+            list[count] = (uint16_t)p;
             count += x[p] != 0;
         }
     } else if (step == 2) {
         for (; p < k; p += 2) {
-            list[count] = (int32_t)p;
+            list[count] = (uint16_t)p;
             count += (x[p] | x[p + 1]) != 0;
         }
     } else {
         for (; p < k; p += 4) {
-            list[count] = (int32_t)p;
+            list[count] = (uint16_t)p;
             count += ((x[p] | x[p + 1]) | (x[p + 2] | x[p + 3])) != 0;
         }
     }
@@ -214,7 +214,7 @@ INLINE long FN(row_nonzero)(long k, int step, const real *x_, int32_t *list) {
 
 /* z = x W, rows first..first+k of it, added to z unless first is 0. */
 INLINE void FN(row_columns)(const nnc_stage *s, int listed, long first, long k, const real *x, const char *w, real *z,
-                            const int32_t *list, long count) {
+                            const uint16_t *list, long count) {
     const nnc_row_tile tile = s->tile[listed];
     w += first * s->row;
     x += first;
@@ -227,7 +227,7 @@ INLINE void FN(row_columns)(const nnc_stage *s, int listed, long first, long k, 
 /* The same, zeros left out. Apart, so that layers that do not ask for it do not pay for its list. */
 static __attribute__((noinline)) void FN(row_sparse)(const nnc_stage *s, const real *x, const char *w, real *z) {
     const long k = s->inputs;
-    int32_t list[NNC_LISTED + LANES];
+    uint16_t list[NNC_LISTED + LANES];
     const int step = s->chains;
     const long reach = step == 1 ? NNC_LISTED : k; /* step > 1: k / step <= NNC_LISTED, the builder saw to it */
     int skipped = 0;

@@ -92,7 +92,7 @@ INLINE FN(int8_sample) FN(int8_inputs)(long k, const float *x, int8_t *q, int *u
  * `listed`. W's rows are w_row bytes apart. */
 #define INT8_ARGUMENTS                                                                                                 \
     long steps, const int8_t *q, long q_row, const char *w, long w_row, float *sums, long sums_row, int add,           \
-        const int32_t *list
+        const uint16_t *list
 typedef void (*FN(int8_function))(INT8_ARGUMENTS);
 
 INLINE void FN(int8_tile)(const int R, const int V, const int listed, FN(dot_function) dot, INT8_ARGUMENTS) {
@@ -128,7 +128,7 @@ typedef struct {
 
 /* sums (1, outputs) = q W, in steps that are listed, or `count` from `first` on */
 INLINE void FN(int8_one)(const nnc_stage *s, long first, long count, const int8_t *q, const char *w, float *sums,
-                         const int32_t *list, FN(int8_function) const tiles[2][NNC_ROW_VECS]) {
+                         const uint16_t *list, FN(int8_function) const tiles[2][NNC_ROW_VECS]) {
     w += first * s->row;
     q += 4 * first;
     for (int g = 0; g < s->groups; g++, w += s->group, sums += s->vecs * LANES) {
@@ -140,7 +140,7 @@ INLINE void FN(int8_one)(const nnc_stage *s, long first, long count, const int8_
 /* The same, blocks of four zeros left out. Apart, so that layers that do not ask for it do not pay for its list. */
 static __attribute__((noinline)) void FN(int8_sparse)(const nnc_stage *s, const int8_t *q, const char *w, float *sums,
                                                       FN(int8_function) const tiles[2][NNC_ROW_VECS]) {
-    int32_t list[NNC_LISTED + LANES];
+    uint16_t list[NNC_LISTED + LANES];
     const long quads = (s->inputs + 3) / 4;
     for (long p = 0; p < quads; p += NNC_LISTED) {
         const long steps = quads - p < NNC_LISTED ? quads - p : NNC_LISTED;

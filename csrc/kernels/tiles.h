@@ -9,6 +9,7 @@
 #include "../ops/optimizers.h"
 #include "two_outputs.h"
 #include "matmul.h"
+#include "zeros.h"
 #include "pack.h"
 #include "matvec.h"
 #include "maps.h"
@@ -30,9 +31,11 @@ static const nnc_kernels FN(table) = {
     .narrower = NNC_NARROWER,
 #endif
     .matmul = FN(matmul),
+    .skips = FN(skips_zeros),
     .matvec = FN(matvec),
     .matvec_t = FN(matvec_t),
     .copy = FN(copy),
+    .turn = FN(turn),
     .pack = FN(pack),
     .pack_t = FN(pack_t),
     .forward = {NNC_ACTIVATION_LIST(ROW_FORWARD, ROW_FORWARD)},

@@ -12,6 +12,7 @@ cdef struct Layer:
     const nnc_kernels *k    # for the product with its weights and what follows on it: see nnc_kernels_for
     int activation
     bint reads_input        # the activation's derivative is computed from z, so z is kept beside y
+    bint zeros              # what it reads may be full of zeros
     bint rowwise            # the activation couples the columns of a row
     int chains              # of summation, nnc_chains
     double parameter        # of the activation
@@ -41,6 +42,7 @@ cdef struct Plan:
     double *row_loss        # (rows,)
     double *row_weight      # (rows,) what each sample counts, where some count for more
     int loss
+    bint finite             # all parameters are known to be
     bint linked             # the loss is fused with the output's activation and reads z
     char *one               # the number 1, the "input" of every bias
     char *scratch           # per thread: a packed block of B, a block of gradient, a packed block of A

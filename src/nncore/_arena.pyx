@@ -14,7 +14,7 @@ cimport numpy as cnp
 
 from ._arrays cimport READABLE, is_finite, is_matrix, is_vector, lies_right
 from ._kernels cimport (NNC_ALIGN, NNC_PAGE, NNC_READS_INPUT, NNC_SLACK, activation_info,
-                        kernels, l2_bytes, nnc_chains, nnc_kernels_for)
+                        kernels, l2_bytes, nnc_chains, nnc_kernels_for, nnc_makes_zeros)
 
 cnp.import_array()
 
@@ -81,6 +81,7 @@ cdef class Arena:
             l.inputs, l.outputs, l.activation, l.parameter, l.dropout = inputs, outputs, activation, parameter, dropout
             l.reads_input = activation_info(activation).reads == NNC_READS_INPUT
             l.column, l.weight_row = 0, outputs
+            l.zeros = i == 0 or nnc_makes_zeros(p.layers[i - 1].activation) or training and p.layers[i - 1].dropout > 0
             l.rowwise = activation_info(activation).rowwise
             l.chains = nnc_chains(l.inputs, l.outputs)
             l.row = padded(l.outputs, p.size)

@@ -10,8 +10,8 @@ c) The derivative is applied to a block while it is in cache. A loss with a link
 """
 
 from ._arena cimport Layer, Plan, scratch_of
-from ._kernels cimport nnc_kernels, nnc_mix
-from ._product cimport block_columns, times_transposed
+from ._kernels cimport nnc_kernels, nnc_makes_zeros, nnc_mix
+from ._product cimport block_columns, skipping, times_transposed
 from ._share cimport Share, share_out
 
 
@@ -77,9 +77,12 @@ cdef void layer_backward(Plan *p, Layer *l, Layer *below, long first, long rows,
         long size = p.size
         long n = below.outputs, depth = l.outputs
         long j, width, columns
+        int how = 0
         const char *dz = l.dz + first * l.row * size
         char *dx = below.dz + first * below.row * size
         const char *saved = (below.z if below.reads_input else below.y) + first * below.row * size
+    if nnc_makes_zeros(l.activation):  # where it made them, its derivative does
+        how = skipping(k, rows, n, depth, dz, l.row, n, depth, NULL if p.finite else l.weight + below.column * depth * size, depth)
     width = block_columns(k, n, depth)
     for j from 0 <= j < n by width:
         columns = n - j if n - j < width else width
@@ -87,7 +90,7 @@ cdef void layer_backward(Plan *p, Layer *l, Layer *below, long first, long rows,
             k.matvec(rows, depth, dz, l.row, l.weight, dx, below.row)
         else:
             times_transposed(k, rows, columns, depth, dz, l.row, l.weight + (below.column + j) * depth * size, depth,
-                             dx + j * size, below.row, scratch)
+                             dx + j * size, below.row, how, scratch)
         if key == 0:
             k.backward[below.activation](rows, columns, dx + j * size, below.row, saved + j * size, below.row, below.parameter)
     if key != 0:  # dropout's mask counts columns from the row's start

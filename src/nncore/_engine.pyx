@@ -206,6 +206,7 @@ cdef class Engine(Arena):
     cdef int load(self, cnp.ndarray X, y, cnp.ndarray weights=None) except -1:
         # point the job at the samples; y: int32 labels (n,), dense (n, outputs), or None; weights: float64 (n,), or None
         cdef cnp.ndarray target
+        self.plan.finite = False
         self.job.X = <const char *>cnp.PyArray_DATA(X)
         self.job.samples = X.shape[0]
         self.job.T = NULL
@@ -234,6 +235,7 @@ cdef class Engine(Arena):
             long at = 0, n = X.shape[0]
             int team, guess, most
         self.load(X, y, weights)
+        self.plan.finite = self.finite(self.parameters)  # a step leaves them so
         j.order = NULL
         if shuffled:
             if self.order is None or self.order.shape[0] != n:
@@ -298,6 +300,7 @@ cdef class Engine(Arena):
         try:
             if not self.quick_targets(y, rows, one):
                 return None
+            p.finite = False
             j.X, j.samples = <const char *>cnp.PyArray_DATA(<cnp.ndarray>x), rows
             return self.one_step(settings)
         finally:

@@ -9,7 +9,7 @@ c) How the product is cut is _product's; which way is taken never changes a bit 
 
 from ._arena cimport Layer, Plan, scratch_of
 from ._kernels cimport NNC_identity, nnc_kernels, nnc_mix
-from ._product cimport cut, times
+from ._product cimport cut, skipping, times
 from ._share cimport Share, share_out
 
 
@@ -44,6 +44,7 @@ cdef void layer_forward(Plan *p, Layer *l, int activation, const char *x, long x
         const nnc_kernels *k = l.k
         long size = p.size, n = l.outputs
         long i, j, height, width, m, columns
+        int how = 0
         char *z = l.z + first * l.row * size
         char *y = l.y + first * l.row * size
     if activation == NNC_identity:  # also where a linked loss wants z: it is read from y's place
@@ -52,13 +53,15 @@ cdef void layer_forward(Plan *p, Layer *l, int activation, const char *x, long x
         k.matvec(rows, l.inputs, x, x_row, l.weight, z, l.row)
         k.forward[activation](rows, 1, z, l.row, l.bias, y, l.row, l.parameter)
         return
-    cut(k, rows, n, l.inputs, l.weight_row, l.chains, &height, &width)
+    if l.zeros and l.chains == 1:
+        how = skipping(k, rows, n, l.inputs, x, x_row, l.inputs, n, NULL if p.finite else l.weight, l.weight_row)
+    cut(k, rows, n, l.inputs, l.weight_row, l.chains, how, &height, &width)
     for i from 0 <= i < rows by height:
         m = rows - i if rows - i < height else height
         for j from 0 <= j < n by width:
             columns = n - j if n - j < width else width
             times(k, m, columns, l.inputs, x + i * x_row * size, x_row, l.weight + j * size, l.weight_row,
-                  z + (i * l.row + j) * size, l.row, l.chains, scratch)
+                  z + (i * l.row + j) * size, l.row, l.chains, how, scratch)
             if columns == n or not l.rowwise:
                 k.forward[activation](m, columns, z + (i * l.row + j) * size, l.row,
                                       l.bias + j * size if l.bias != NULL else NULL,

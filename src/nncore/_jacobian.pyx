@@ -59,7 +59,7 @@ cdef inline long stride(long cols, long row, long size) noexcept nogil:
 cdef inline void back_through(Plan *p, Layer *l, long rows, const char *dz, long dz_row, char *dx, long dx_row,
                               int thread) noexcept nogil:
     # dX = dZ W'
-    times_transposed(p.k, rows, l.inputs, l.outputs, dz, dz_row, l.weight, l.outputs, dx, dx_row, scratch_of(p, thread))
+    times_transposed(p.k, rows, l.inputs, l.outputs, dz, dz_row, l.weight, l.outputs, dx, dx_row, 0, scratch_of(p, thread))
 
 
 cdef void times_slope(Plan *p, Layer *l, long first, long samples, long directions, char *t, long row) noexcept nogil:
@@ -93,7 +93,7 @@ cdef void go_ahead(Task *task, long at, long first, long samples, int thread) no
     for i in range(1, p.count):
         l = &p.layers[i]
         next_row = stride(l.outputs, l.row, size)
-        times(p.k, samples * n, l.outputs, l.inputs, t, row, l.weight, l.outputs, other, next_row, l.chains, scratch)
+        times(p.k, samples * n, l.outputs, l.inputs, t, row, l.weight, l.outputs, other, next_row, l.chains, 0, scratch)
         times_slope(p, l, first, samples, n, other, next_row)
         t, other = other, t
         row = next_row

@@ -10,7 +10,7 @@ cdef extern from "nnc.h" nogil:
     enum: NNC_ACTIVATIONS, NNC_LOSSES, NNC_OPTIMIZERS
     enum: NNC_FLOAT32, NNC_FLOAT64, NNC_READS_OUTPUT, NNC_READS_INPUT, NNC_MEAN, NNC_SUM, NNC_MEAN_OF_ROWS
     enum: NNC_identity
-    enum: NNC_ADD
+    enum: NNC_ADD, NNC_SKIP_ZEROS
     enum: NNC_OK, NNC_UNKNOWN_ISA, NNC_UNSUPPORTED_ISA
 
     ctypedef struct nnc_activation_info:
@@ -49,9 +49,11 @@ cdef extern from "nnc.h" nogil:
         int itemsize, lanes, mr, nr
         void (*matmul)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row, long b_panel,
                        void *c, long c_row, int chains, int how) noexcept nogil
+        int (*skips)(long m, long n, long k, const void *a, long a_row) noexcept nogil
         void (*matvec)(long m, long k, const void *a, long a_row, const void *b, void *c, long c_row) noexcept nogil
         void (*matvec_t)(long n, long k, const void *x, const void *w, long w_row, void *z) noexcept nogil
         void (*copy)(long rows, long cols, const void *src, long src_row, void *dst, long dst_row) noexcept nogil
+        void (*turn)(long rows, long cols, const void *src, long src_row, void *dst, long dst_row) noexcept nogil
         void (*pack)(long k, long n, const void *src, long src_row, void *dst) noexcept nogil
         void (*pack_t)(long k, long n, const void *src, long src_row, void *dst) noexcept nogil
         void (**forward)(long rows, long cols, void *z, long z_row, const void *bias, void *y, long y_row,
@@ -67,6 +69,7 @@ cdef extern from "nnc.h" nogil:
                         long row0) noexcept nogil
 
     int nnc_chains(long k, long n)
+    bint nnc_makes_zeros(int activation)
     const nnc_kernels *nnc_kernels_for(const nnc_kernels *k, long columns)
     uint64_t nnc_mix(uint64_t x)
     void nnc_prefetch(const void *start, long nbytes)

@@ -7,10 +7,13 @@ a) W is copied into panels where enough rows repay it; with fewer it is read as 
 b) Read as it lies, a W larger than L1 is taken in slabs of rows: a column of tiles then walks a few pages of memory, not all.
 c) A cut contraction goes on where it stopped (matmul's add), so that no way of cutting changes a bit. Layers that sum in
    several chains (nnc.h) are narrow; theirs is neither packed nor cut.
+d) What comes in and what relu or dropout hands on may be full of zeros (Layer.zeros): a few rows are looked at, and with enough
+   zeros the product leaves them out. Its bits are the same as long as the other factor is finite, which is looked at as well.
 """
 
 from ._arena cimport DEPTH
-from ._kernels cimport NNC_ADD, nnc_kernels
+from ._arrays cimport is_finite
+from ._kernels cimport NNC_ADD, NNC_SKIP_ZEROS, nnc_kernels
 
 cdef enum:
     SLAB = 256      # rows of weights read as they lie, at a time
@@ -31,20 +34,34 @@ cdef inline void packed_product(const nnc_kernels *k, long rows, long n, long de
                  z + i * z_row * size, z_row, 1, how)
 
 
+cdef int skipping(const nnc_kernels *k, long rows, long n, long depth, const char *x, long x_row, long factor_rows, long factor_cols,
+                  const char *factor, long factor_row) noexcept nogil:
+    # NNC_SKIP_ZEROS where a product of n columns with X (rows, depth) is quicker without X's zeros, else 0. factor: the other factor
+    # as it lies, or NULL where it is known to be finite
+    cdef long i
+    if not k.skips(rows, n, depth, x, x_row):
+        return 0
+    if factor != NULL:
+        for i in range(factor_rows):
+            if not is_finite(factor + i * factor_row * k.itemsize, factor_cols, k.itemsize):
+                return 0
+    return NNC_SKIP_ZEROS
+
+
 cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char *x, long x_row, const char *w, long w_row,
-                char *z, long z_row, int chains, char *scratch) noexcept nogil:
+                char *z, long z_row, int chains, int how, char *scratch) noexcept nogil:
     # Z (rows, n): OUT = X (rows, depth) W (depth, n)
     cdef:
         long size = k.itemsize
         long j, q, block, height, width
-    if not packs(k, rows, n, depth, w_row, chains):
+    if not packs(k, rows, n, depth, w_row, chains, how):
         block = depth
-        if chains == 1 and n * depth * size > IN_L1:
+        if chains == 1 and n * depth * size > IN_L1 and how == 0:
             block = THIN if rows <= (FEW_FAR if n * depth * size > FAR else FEW) else SLAB
         for q from 0 <= q < depth by block:
             height = depth - q if depth - q < block else block
             k.matmul(rows, n, height, x + q * size, x_row, 1, w + q * w_row * size, w_row, k.nr, z, z_row, chains,
-                     NNC_ADD if q > 0 else 0)
+                     how | (NNC_ADD if q > 0 else 0))
         return
     block = block_columns(k, n, depth)
     for j from 0 <= j < n by block:
@@ -52,11 +69,12 @@ cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char 
         for q from 0 <= q < depth by DEPTH:
             height = depth - q if depth - q < DEPTH else DEPTH
             k.pack(height, width, w + (q * w_row + j) * size, w_row, scratch)
-            packed_product(k, rows, width, height, x + q * size, x_row, scratch, z + j * size, z_row, NNC_ADD if q > 0 else 0)
+            packed_product(k, rows, width, height, x + q * size, x_row, scratch, z + j * size, z_row,
+                           how | (NNC_ADD if q > 0 else 0))
 
 
 cdef void times_transposed(const nnc_kernels *k, long rows, long n, long depth, const char *dz, long dz_row,
-                           const char *w, long w_row, char *dx, long dx_row, char *scratch) noexcept nogil:
+                           const char *w, long w_row, char *dx, long dx_row, int how, char *scratch) noexcept nogil:
     # dX (rows, n): OUT = dZ (rows, depth) W', W (n, depth). The tile reads W' without a stride, so it is
     # packed; not for one row, unless W's rows fall into few sets of the cache.
     cdef:
@@ -74,4 +92,5 @@ cdef void times_transposed(const nnc_kernels *k, long rows, long n, long depth, 
         for q from 0 <= q < depth by DEPTH:
             height = depth - q if depth - q < DEPTH else DEPTH
             k.pack_t(height, width, w + (j * w_row + q) * size, w_row, scratch)
-            packed_product(k, rows, width, height, dz + q * size, dz_row, scratch, dx + j * size, dx_row, NNC_ADD if q > 0 else 0)
+            packed_product(k, rows, width, height, dz + q * size, dz_row, scratch, dx + j * size, dx_row,
+                           how | (NNC_ADD if q > 0 else 0))

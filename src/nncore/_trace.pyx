@@ -112,6 +112,6 @@ cdef class Recorder(Arena):
         block = aligned(rows * dx_row * p.size + NNC_SLACK, np.uint8)
         l = &p.layers[0]
         times_transposed(p.k, rows, l.inputs, l.outputs, l.dz, l.row, l.weight, l.outputs,
-                         <char *>cnp.PyArray_DATA(block), dx_row, scratch_of(p, 0))
+                         <char *>cnp.PyArray_DATA(block), dx_row, 0, scratch_of(p, 0))
         dx = self.copy_of(<char *>cnp.PyArray_DATA(block), p.inputs, dx_row)
         return zs, ys, dzs, losses, total * scale, vector, dx

@@ -12,16 +12,19 @@ d) Where dZ of the whole batch can be packed at once, a block of gradient is som
    parameters and slots are then stepped in one run, as the machine's own prefetching likes it. A packed dZ that does not stay in L2 is read anew for every block,
    which then is as large as L2 allows.
 e) With one output, X is read as it lies and dZ is broadcast: the same sums, vectors along the inputs.
+f) Where X is full of zeros, its columns are copied out as rows, and each meets only what of dZ it must (_product, skipping).
 """
 
 from libc.string cimport memcpy
 
 from ._arena cimport BLOCK, Layer, Plan, gradient_of, scratch_of, strip_of
-from ._kernels cimport nnc_kernels
+from ._kernels cimport NNC_SKIP_ZEROS, nnc_kernels
+from ._product cimport skipping
 from ._share cimport part
 
 cdef enum:
     SMALL = 4096  # parameters of a network that is stepped as a whole
+    WIDE = 256    # columns in a block of gradient whose rows leave zeros out
 
 
 cdef void update(Plan *p, const char *x, long x_row, long batch, Sink *sink, int thread, int threads) noexcept nogil:
@@ -94,6 +97,9 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
             k.matmul(1, height, batch, l.dz, 1, l.row, x + i * size, x_row, k.nr, g, height, 1, 0)
             consume(p, sink, g, 0, 1, height, l.offset + i, 0, 1)
         return
+    if l.zeros and 16 <= batch <= p.block // 16 and skipping(k, batch, n, l.inputs, x, x_row, batch, n, l.dz, l.row):
+        skipping_update(p, l, x, x_row, batch, sink, first, last, thread)
+        return
     across = BLOCK // k.mr // k.nr * k.nr
     if packs_b and p.packed // batch // k.nr * k.nr < across:
         across = p.packed // batch // k.nr * k.nr
@@ -119,6 +125,27 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
                 k.copy(batch, height, x + i * size, x_row, <void *>a, height)
             g = gradient_of(p, thread, l.weight + (i * n + j) * size)
             k.matmul(height, width, batch, a, 1, a_col, b, b_row, b_panel, g, g_row, 1, 0)
+            consume(p, sink, g, g_row, height, width, l.offset + i * n + j, n, 1)
+
+
+cdef void skipping_update(Plan *p, Layer *l, const char *x, long x_row, long batch, Sink *sink, long first, long last,
+                          int thread) noexcept nogil:
+    # layer_update without the zeros of X
+    cdef:
+        const nnc_kernels *k = l.k
+        long i, j, height, width, g_row, size = p.size, n = l.outputs
+        char *strip = strip_of(p, thread)
+        char *g
+    for j from 0 <= j < n by WIDE:
+        width = n - j if n - j < WIDE else WIDE
+        g_row = (width + k.lanes - 1) // k.lanes * k.lanes  # whole vectors of each row are added to
+        height = p.block // (g_row if g_row > batch else batch)
+        for i from first <= i < last by height:
+            if i + height > last:
+                height = last - i
+            k.turn(batch, height, x + i * size, x_row, strip, batch)
+            g = gradient_of(p, thread, l.weight + (i * n + j) * size)
+            k.matmul(height, width, batch, strip, batch, 1, l.dz + j * size, l.row, k.nr, g, g_row, 1, NNC_SKIP_ZEROS)
             consume(p, sink, g, g_row, height, width, l.offset + i * n + j, n, 1)
 
 

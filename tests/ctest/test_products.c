@@ -192,6 +192,67 @@ static void test_ones(const nnc_kernels *kernels) {
         }
 }
 
+/* ---- zeros left out ---------------------------------------------------------------------------------------------------------- */
+
+/* A (m,k) with so many of sixteen elements other than +0 or -0, and products that underflow, some to -0: the sums that a skipped
+ * zero could change. */
+static void fill_with_zeros(long m, long k, int filled, uint64_t key) {
+    fill(a0, m * k, key);
+    for (long x = 0; x < m * k; x++) {
+        const uint64_t r = nnc_mix(key + (uint64_t)x * 7919);
+        const double scale = (int)(r % 16) >= filled ? 0 : r >> 4 & 3 ? 1 : size == 4 ? 0x1p-149 : 0x1p-1074;
+        if (size == 4) ((float *)a0)[x] *= (float)scale;
+        else ((double *)a0)[x] *= scale;
+    }
+}
+
+static void test_skipping(const nnc_kernels *kernels) {
+    static const long rows[] = {1, 5, 17, 64, 65, 131}, depths[] = {0, 1, 31, 63, 64, 65, 200, 520}, widths[] = {1, 17, 40, 64, 100, 129};
+    static const int fills[] = {0, 1, 4, 8, 16};
+    static char start[131 * 129 * 8], what[200];
+    int turn = 0, minus = 0;
+    for (int in = 0; in < COUNT(widths); in++)
+        for (int ik = 0; ik < COUNT(depths); ik++)
+            for (int im = 0; im < COUNT(rows); im++)
+                for (int i = 0; i < COUNT(fills); i++, turn++) {
+                    const long n = widths[in], k = depths[ik], m = rows[im], c_row = (n + 15) / 16 * 16 + 16;
+                    const int layout = turn % LAYOUTS_OF_B, add = turn / LAYOUTS_OF_B % 2;
+                    long a_row, a_col, b_row, b_panel;
+                    if (m * k * n > 2000000) continue;
+                    fill(b0, k * n, (uint64_t)(n * 1000 + k));
+                    for (long x = 0; x < k * n && size == 4; x += 5) ((float *)b0)[x] *= 0x1p-10f;
+                    const char *b = lay_b(kernels, layout, n, k, &b_row, &b_panel);
+                    fill_with_zeros(m, k, fills[i], (uint64_t)turn);
+                    lay_a(BY_ROWS, m, k, &a_row, &a_col);
+                    poison(C, m * c_row + 300);
+                    if (add) {
+                        fill(start, m * n, (uint64_t)n);
+                        for (long x = 0; x < m; x++) lay(C + x * c_row * size, start + x * n * size, n);
+                    }
+                    oracle(m, n, k, 1, add, start);
+                    for (long x = 0; x < m * n; x++) minus += size == 4 ? !((float *)want)[x] && signbit(((float *)want)[x]) : 0;
+                    kernels->matmul(m, n, k, A, a_row, a_col, b, b_row, b_panel, C, c_row, 1, NNC_SKIP_ZEROS | (add ? NNC_ADD : 0));
+                    snprintf(what, sizeof(what), "m %ld n %ld k %ld add %d B %d, %d of 16 filled", m, n, k, add, layout, fills[i]);
+                    compare(kernels, m, n, c_row, what);
+                }
+    CHECK(size == 8 || !fused || minus > 100, "only %d sums were -0", minus);
+}
+
+/* The look that decides: wide, and fewer than half of A filled. nan counts as filled. */
+static void test_skips(const nnc_kernels *kernels) {
+    const long m = 24, n = 256, k = 99;
+    for (int filled = 0; filled <= 16; filled += filled == 4 ? 8 : 4) {
+        fill_with_zeros(m, k, filled, 3);
+        const int said = kernels->skips(m, n, k, a0, k);
+        CHECK(said == (filled < 8), "%d of 16 filled: %d", filled, said);
+    }
+    fill_with_zeros(m, k, 1, 3);
+    CHECK(!kernels->skips(m, 8, k, a0, k), "8 columns");
+    CHECK(!kernels->skips(2, n, k, a0, k), "2 rows");
+    poison(a0, m * k);
+    CHECK(!kernels->skips(m, n, k, a0, k), "nan");
+}
+
 /* ---- matvec ---------------------------------------------------------------------------------------------------------------------- */
 
 static void test_matvec(const nnc_kernels *kernels) {
@@ -252,6 +313,20 @@ static void test_copy(const nnc_kernels *kernels) {
         }
 }
 
+static void test_turn(const nnc_kernels *kernels) {
+    for (long rows = 1; rows <= 40; rows += rows < 18 ? 1 : 11)
+        for (long cols = 1; cols <= 40; cols += cols < 18 ? 1 : 11) {
+            const long row = cols + 3, to = rows + 5;
+            poison(A, rows * row + 600), poison(C, cols * to + 300);
+            for (long i = 0; i < rows; i++) fill(A + i * row * size, cols, (uint64_t)i);
+            kernels->turn(rows, cols, A, row, C, to);
+            for (long j = 0; j < cols; j++)
+                for (long i = 0; i < to; i++)
+                    CHECK(i < rows ? !memcmp(C + (j * to + i) * size, A + (i * row + j) * size, (size_t)size) : is_poison(C + (j * to + i) * size),
+                          "%ld x %ld: (%ld,%ld) is wrong", rows, cols, j, i);
+        }
+}
+
 /* ---- hashes ------------------------------------------------------------------------------------------------------------------------ */
 
 static void hash_products(const nnc_kernels *kernels, int f64) {
@@ -287,6 +362,11 @@ static void test_products(const nnc_kernels *kernels, int f64) {
     name_it(kernels, f64, "matmul");
     test_matmul(kernels);
     test_ones(kernels);
+    name_it(kernels, f64, "skipping");
+    test_skipping(kernels);
+    test_skips(kernels);
+    name_it(kernels, f64, "turn");
+    test_turn(kernels);
     name_it(kernels, f64, "matvec");
     test_matvec(kernels);
     name_it(kernels, f64, "matvec_t");
