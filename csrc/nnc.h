@@ -40,6 +40,7 @@ enum nnc_how {                                                 /* of a product, 
     NNC_SKIP_ZEROS = 4,                                        /* leave out what meets a zero of A: see skips */
     NNC_ASK_NEXT = 2,                                          /* B is far: ask for each panel, or what follows the last, in time */
 };
+enum { NNC_HALF = 9 };                                         /* sixteenths, for skips */
 enum nnc_status { NNC_OK, NNC_UNKNOWN_ISA, NNC_UNSUPPORTED_ISA };
 
 /* ---- the registry: what the rows say (registry.c) ------------------------------------------------------------------ */
@@ -89,9 +90,10 @@ typedef struct nnc_kernels {
      * must say one. */
     void (*matmul)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row, long b_panel,
                    void *c, long c_row, int chains, int how);
-    /* Whether NNC_SKIP_ZEROS is quicker for A (m,k) with contiguous rows, as a few of them look. With it a_col must be 1 and chains 1,
-     * B finite, and rows of C have room for whole vectors; the same bits. */
-    int (*skips)(long m, long n, long k, const void *a, long a_row);
+    /* Whether NNC_SKIP_ZEROS is quicker for A (m,k) with contiguous rows: where fewer than so many sixteenths of a few of them are
+     * other than zero, NNC_HALF if B takes no trouble. With it a_col must be 1 and chains 1, B finite, and rows of C have room for
+     * whole vectors; the same bits. */
+    int (*skips)(long m, long n, long k, const void *a, long a_row, int sixteenths);
     /* C (m,1) = A (m,k) b (k): one output; SPAN interleaved chains. A's rows are contiguous. Writes c[i*c_row] only. */
     void (*matvec)(long m, long k, const void *a, long a_row, const void *b, void *c, long c_row);
     /* z (n) = x (k) W', W (n, k) with rows w_row apart: matmul's sums for one row of X and a W' that nobody copies. Writes z

@@ -278,7 +278,7 @@ static void product(const nnc_plan *plan, const nnc_stage *s, long rows, const c
         plan->int8(s, plan, rows, x, x_row, z, z_row, scratch);
         return;
     }
-    if (s->scan && s->storage == NNC_FULL && s->chains == 1 && k->skips(rows, n, depth, x, x_row)) {
+    if (s->scan && s->storage == NNC_FULL && s->chains == 1 && k->skips(rows, n, depth, x, x_row, NNC_HALF)) {
         const long columns = in_panels(s) ? n : panel;
         for (long j = 0; j < n; j += columns, w += s->group)
             k->matmul(rows, n - j < columns ? n - j : columns, depth, x, x_row, 1, w, s->row / size, in_panels(s) ? s->panel / size : k->nr,

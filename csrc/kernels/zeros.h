@@ -10,22 +10,27 @@
  */
 
 #define SKIP_VECS 8                   /* vectors of columns that go together: enough to hide the latency of FMA */
-#define SKIP_ROWS 64                  /* rows of A that share a piece of B, */
+#define SKIP_ROWS 192                 /* rows of A that share a piece of B, */
 #define SKIP_DEPTH ((VBYTES == 64 ? 24576 : 16384) / (SKIP_VECS * VBYTES)) /* and rows of B in it, so that it stays in L1, */
 #define SKIP_MOST 512                 /* or more, up to these, where a row of A would meet few of them */
 #define SKIP_MET 16                   /* rows of B that a row of A is to meet in a piece */
-#define SKIP_LEAST 8                  /* rows of A, below which the lists are not repaid */
+#define SKIP_FEW 8                    /* rows of A that share a reading of B so well otherwise that more must be zero */
 
 /* C (rows, V vectors) = A B, or += with add. lists: the columns of A to visit, those of row r from starts[r] to starts[r + 1].
- * Where a sum is -0 the row is left as it is, and its number goes to again; returns how many do. */
+ * Where a sum is -0 the row is left as it is, and its number goes to again; returns how many do. next: 0, or elements from B to the
+ * columns that come after these, of which a row of B is asked for with each row of A. */
 INLINE int FN(skip_tile)(const int V, long rows, const int32_t *starts, const uint16_t *lists, const real *a, long a_row,
-                         const real *b, long b_row, long b_panel, real *c, long c_row, int add, int32_t *again) {
+                         const real *b, long b_row, long b_panel, real *c, long c_row, int add, int32_t *again,
+                         long depth, long next) {
     const char *panel[SKIP_VECS];
     const long step = b_row * (long)sizeof(real);
     int left = 0;
     UNROLL for (int v = 0; v < V; v += NR_VECS) panel[v / NR_VECS] = (const char *)(b + v / NR_VECS * b_panel);
     for (long r = 0; r < rows; r++, a += a_row, c += c_row) {
         vec acc[SKIP_VECS];
+        if (next != 0 && r < depth)
+            UNROLL for (int v = 0; v < V; v += 64 / VBYTES)
+                __builtin_prefetch(panel[v / NR_VECS] + (next + r * b_row + v % NR_VECS * LANES) * (long)sizeof(real));
         UNROLL for (int v = 0; v < V; v++) acc[v] = add ? v_load(c + v * LANES) : v_zero();
         for (const uint16_t *p = lists + starts[r], *const end = lists + starts[r + 1]; p < end; p++) {
             const vec x = v_set(a[*p]);
@@ -46,10 +51,10 @@ INLINE int FN(skip_tile)(const int V, long rows, const int32_t *starts, const ui
 
 #define SKIP_ARGUMENTS                                                                                                 \
     long rows, const int32_t *starts, const uint16_t *lists, const real *a, long a_row, const real *b, long b_row,       \
-        long b_panel, real *c, long c_row, int add, int32_t *again
+        long b_panel, real *c, long c_row, int add, int32_t *again, long depth, long next
 #define SKIP_TILE(V)                                                                                                   \
     static int FN(skip_##V)(SKIP_ARGUMENTS) {                                                                          \
-        return FN(skip_tile)(V, rows, starts, lists, a, a_row, b, b_row, b_panel, c, c_row, add, again);               \
+        return FN(skip_tile)(V, rows, starts, lists, a, a_row, b, b_row, b_panel, c, c_row, add, again, depth, next);  \
     }
 SKIP_TILE(1) SKIP_TILE(2) SKIP_TILE(3) SKIP_TILE(4) SKIP_TILE(5) SKIP_TILE(6) SKIP_TILE(7) SKIP_TILE(8)
 static int (*const FN(skips)[SKIP_VECS])(SKIP_ARGUMENTS) = {
@@ -84,12 +89,10 @@ static void FN(matmul_skipping)(long m, long n, long k, const real *a, long a_ro
                                 long c_row, int add) {
     uint16_t lists[SKIP_ROWS * SKIP_DEPTH + SKIP_MOST + LANES];
     int32_t starts[SKIP_ROWS + 1], again[SKIP_ROWS];
-    real piece[SKIP_DEPTH * SKIP_VECS * LANES] __attribute__((aligned(64)));
     const long vecs = (n + LANES - 1) / LANES, groups = (vecs + SKIP_VECS - 1) / SKIP_VECS;
-    const long wide = ((vecs + groups - 1) / groups + NR_VECS - 1) / NR_VECS * NR_VECS;
+    const long unit = b_panel == NR ? 1 : NR_VECS, wide = ((vecs + groups - 1) / groups + unit - 1) / unit * unit;
     const long met = FN(skip_count)(k, a) + FN(skip_count)(k, a + m / 2 * a_row), reach = 2 * k * SKIP_MET / (met + 1);
     const long most = reach < SKIP_DEPTH ? SKIP_DEPTH : reach > SKIP_MOST ? SKIP_MOST : reach;
-    const int copies = most <= SKIP_DEPTH && m > SKIP_ROWS / 4 && b_panel != NR;
     long depth, rows;
     for (long p = 0; p < k; p += depth) {
         depth = k - p < most ? k - p : most;
@@ -101,19 +104,13 @@ static void FN(matmul_skipping)(long m, long n, long k, const real *a, long a_ro
             /* the last columns first: see matmul in nnc.h */
             for (long v = (vecs - 1) / wide * wide; v >= 0; v -= wide) {
                 const long V = vecs - v < wide ? vecs - v : wide;
-                const real *from = b + p * b_row + v / NR_VECS * b_panel, *q = from;
+                const real *q = b + p * b_row + v / NR_VECS * b_panel + v % NR_VECS * LANES;
                 real *to = c + i * c_row + v * LANES;
-                long q_row = b_row, q_panel = b_panel;
-                if (copies) {
-                    q = piece, q_row = wide * LANES, q_panel = NR;
-                    for (long u = 0; u < V; u += NR_VECS)
-                        for (long d = 0; d < depth; d++)
-                            for (int w = 0; w < NR_VECS; w++)
-                                v_store(piece + (d * wide + u + w) * LANES, v_load(from + d * b_row + u / NR_VECS * b_panel + w * LANES));
-                }
-                const int left = FN(skips)[V - 1](rows, starts, lists, x, a_row, q, q_row, q_panel, to, c_row, add || p > 0, again);
+                const long next = v > 0 ? -wide * b_panel / NR_VECS : 0;
+                const int left = FN(skips)[V - 1](rows, starts, lists, x, a_row, q, b_row, b_panel, to, c_row, add || p > 0, again,
+                                                  depth, next);
                 for (int s = 0; s < left; s++)
-                    FN(matmul)(1, V * LANES, depth, x + again[s] * a_row, a_row, 1, from, b_row, b_panel, to + again[s] * c_row, c_row,
+                    FN(matmul)(1, V * LANES, depth, x + again[s] * a_row, a_row, 1, q, b_row, b_panel, to + again[s] * c_row, c_row,
                                1, add || p > 0 ? NNC_ADD : 0);
             }
         }
@@ -121,14 +118,14 @@ static void FN(matmul_skipping)(long m, long n, long k, const real *a, long a_ro
 }
 
 /* nnc_kernels.skips: looks at a few rows */
-static int FN(skips_zeros)(long m, long n, long k, const void *a_, long a_row) {
+static int FN(skips_zeros)(long m, long n, long k, const void *a_, long a_row, int sixteenths) {
     const real *a = a_;
     const long step = m / 8 > 0 ? m / 8 : 1;
     long seen = 0, filled = 0;
-    if (m < SKIP_LEAST || n <= 32 || n <= (SKIP_VECS / 2 + 1) * LANES || k < 32) return 0;
+    if (m < 2 || n <= 32 || n <= (SKIP_VECS - 2) * LANES || k < 32) return 0;
     for (long i = step / 2; i < m; i += step, seen += k) {
         filled += FN(skip_count)(k, a + i * a_row);
         if (seen > 0 && filled == seen + k) return 0; /* two rows without a zero */
     }
-    return filled * 2 < seen;
+    return filled * 16 < seen * (m < SKIP_FEW ? NNC_HALF / 2 : sixteenths);
 }

@@ -10,7 +10,7 @@ c) The derivative is applied to a block while it is in cache. A loss with a link
 """
 
 from ._arena cimport Layer, Plan, scratch_of
-from ._kernels cimport nnc_kernels, nnc_makes_zeros, nnc_mix
+from ._kernels cimport NNC_HALF, nnc_kernels, nnc_makes_zeros, nnc_mix
 from ._product cimport block_columns, skipping, times_transposed
 from ._share cimport Share, share_out
 
@@ -82,7 +82,8 @@ cdef void layer_backward(Plan *p, Layer *l, Layer *below, long first, long rows,
         char *dx = below.dz + first * below.row * size
         const char *saved = (below.z if below.reads_input else below.y) + first * below.row * size
     if nnc_makes_zeros(l.activation):  # where it made them, its derivative does
-        how = skipping(k, rows, n, depth, dz, l.row, n, depth, NULL if p.finite else l.weight + below.column * depth * size, depth)
+        how = skipping(k, rows, n, depth, dz, l.row, NNC_HALF, n, depth,
+                       NULL if p.finite else l.weight + below.column * depth * size, depth)
     width = block_columns(k, n, depth)
     for j from 0 <= j < n by width:
         columns = n - j if n - j < width else width

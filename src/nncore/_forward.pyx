@@ -8,7 +8,7 @@ c) How the product is cut is _product's; which way is taken never changes a bit 
 """
 
 from ._arena cimport Layer, Plan, scratch_of
-from ._kernels cimport NNC_identity, nnc_kernels, nnc_mix
+from ._kernels cimport NNC_HALF, NNC_identity, nnc_kernels, nnc_mix
 from ._product cimport cut, skipping, times
 from ._share cimport Share, share_out
 
@@ -54,7 +54,7 @@ cdef void layer_forward(Plan *p, Layer *l, int activation, const char *x, long x
         k.forward[activation](rows, 1, z, l.row, l.bias, y, l.row, l.parameter)
         return
     if l.zeros and l.chains == 1:
-        how = skipping(k, rows, n, l.inputs, x, x_row, l.inputs, n, NULL if p.finite else l.weight, l.weight_row)
+        how = skipping(k, rows, n, l.inputs, x, x_row, NNC_HALF, l.inputs, n, NULL if p.finite else l.weight, l.weight_row)
     cut(k, rows, n, l.inputs, l.weight_row, l.chains, how, &height, &width)
     for i from 0 <= i < rows by height:
         m = rows - i if rows - i < height else height

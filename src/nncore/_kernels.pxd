@@ -10,7 +10,7 @@ cdef extern from "nnc.h" nogil:
     enum: NNC_ACTIVATIONS, NNC_LOSSES, NNC_OPTIMIZERS
     enum: NNC_FLOAT32, NNC_FLOAT64, NNC_READS_OUTPUT, NNC_READS_INPUT, NNC_MEAN, NNC_SUM, NNC_MEAN_OF_ROWS
     enum: NNC_identity
-    enum: NNC_ADD, NNC_SKIP_ZEROS
+    enum: NNC_ADD, NNC_SKIP_ZEROS, NNC_HALF
     enum: NNC_OK, NNC_UNKNOWN_ISA, NNC_UNSUPPORTED_ISA
 
     ctypedef struct nnc_activation_info:
@@ -49,7 +49,7 @@ cdef extern from "nnc.h" nogil:
         int itemsize, lanes, mr, nr
         void (*matmul)(long m, long n, long k, const void *a, long a_row, long a_col, const void *b, long b_row, long b_panel,
                        void *c, long c_row, int chains, int how) noexcept nogil
-        int (*skips)(long m, long n, long k, const void *a, long a_row) noexcept nogil
+        int (*skips)(long m, long n, long k, const void *a, long a_row, int sixteenths) noexcept nogil
         void (*matvec)(long m, long k, const void *a, long a_row, const void *b, void *c, long c_row) noexcept nogil
         void (*matvec_t)(long n, long k, const void *x, const void *w, long w_row, void *z) noexcept nogil
         void (*copy)(long rows, long cols, const void *src, long src_row, void *dst, long dst_row) noexcept nogil

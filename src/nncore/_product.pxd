@@ -31,8 +31,8 @@ cdef inline void cut(const nnc_kernels *k, long rows, long n, long depth, long w
             height[0] = k.mr
 
 
-cdef int skipping(const nnc_kernels *k, long rows, long n, long depth, const char *x, long x_row, long factor_rows, long factor_cols,
-                  const char *factor, long factor_row) noexcept nogil
+cdef int skipping(const nnc_kernels *k, long rows, long n, long depth, const char *x, long x_row, int sixteenths, long factor_rows,
+                  long factor_cols, const char *factor, long factor_row) noexcept nogil
 # how: what `skipping` says, or 0
 cdef void times(const nnc_kernels *k, long rows, long n, long depth, const char *x, long x_row, const char *w, long w_row,
                 char *z, long z_row, int chains, int how, char *scratch) noexcept nogil

@@ -34,12 +34,14 @@ cdef inline void packed_product(const nnc_kernels *k, long rows, long n, long de
                  z + i * z_row * size, z_row, 1, how)
 
 
-cdef int skipping(const nnc_kernels *k, long rows, long n, long depth, const char *x, long x_row, long factor_rows, long factor_cols,
-                  const char *factor, long factor_row) noexcept nogil:
-    # NNC_SKIP_ZEROS where a product of n columns with X (rows, depth) is quicker without X's zeros, else 0. factor: the other factor
-    # as it lies, or NULL where it is known to be finite
+cdef int skipping(const nnc_kernels *k, long rows, long n, long depth, const char *x, long x_row, int sixteenths, long factor_rows,
+                  long factor_cols, const char *factor, long factor_row) noexcept nogil:
+    # NNC_SKIP_ZEROS where a product of n columns with X (rows, depth) is quicker without X's zeros (nnc.h, skips), else 0. factor:
+    # the other factor as it lies, or NULL where it is known to be finite
     cdef long i
-    if not k.skips(rows, n, depth, x, x_row):
+    if factor != NULL and rows < 8:  # a look at it would take longer
+        return 0
+    if not k.skips(rows, n, depth, x, x_row, sixteenths):
         return 0
     if factor != NULL:
         for i in range(factor_rows):

@@ -24,6 +24,7 @@ from ._share cimport part
 
 cdef enum:
     SMALL = 4096  # parameters of a network that is stepped as a whole
+    SPARSE = 6    # sixteenths of X that may be other than zero for it to be copied out and its zeros left out
     WIDE = 256    # columns in a block of gradient whose rows leave zeros out
 
 
@@ -97,7 +98,7 @@ cdef void layer_update(Plan *p, Layer *l, const char *x, long x_row, long batch,
             k.matmul(1, height, batch, l.dz, 1, l.row, x + i * size, x_row, k.nr, g, height, 1, 0)
             consume(p, sink, g, 0, 1, height, l.offset + i, 0, 1)
         return
-    if l.zeros and 16 <= batch <= p.block // 16 and skipping(k, batch, n, l.inputs, x, x_row, batch, n, l.dz, l.row):
+    if l.zeros and 16 <= batch <= p.block // 16 and skipping(k, batch, n, l.inputs, x, x_row, SPARSE, batch, n, l.dz, l.row):
         skipping_update(p, l, x, x_row, batch, sink, first, last, thread)
         return
     across = BLOCK // k.mr // k.nr * k.nr

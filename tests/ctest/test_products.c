@@ -243,14 +243,16 @@ static void test_skips(const nnc_kernels *kernels) {
     const long m = 24, n = 256, k = 99;
     for (int filled = 0; filled <= 16; filled += filled == 4 ? 8 : 4) {
         fill_with_zeros(m, k, filled, 3);
-        const int said = kernels->skips(m, n, k, a0, k);
+        const int said = kernels->skips(m, n, k, a0, k, NNC_HALF);
         CHECK(said == (filled < 8), "%d of 16 filled: %d", filled, said);
+        CHECK(!kernels->skips(m, n, k, a0, k, 2) == (filled > 0), "%d of 16 filled, 2 wanted", filled);
     }
     fill_with_zeros(m, k, 1, 3);
-    CHECK(!kernels->skips(m, 8, k, a0, k), "8 columns");
-    CHECK(!kernels->skips(2, n, k, a0, k), "2 rows");
+    CHECK(!kernels->skips(m, 8, k, a0, k, NNC_HALF), "8 columns");
+    CHECK(kernels->skips(2, n, k, a0, k, NNC_HALF), "2 rows, nearly empty");
+    CHECK(!kernels->skips(1, n, k, a0, k, NNC_HALF), "1 row");
     poison(a0, m * k);
-    CHECK(!kernels->skips(m, n, k, a0, k), "nan");
+    CHECK(!kernels->skips(m, n, k, a0, k, NNC_HALF), "nan");
 }
 
 /* ---- matvec ---------------------------------------------------------------------------------------------------------------------- */
