@@ -16,14 +16,14 @@ static inline __attribute__((always_inline)) int nnc_avx512_list32(__m512 v, uin
     const __mmask16 m = _mm512_test_epi32_mask((__m512i)v, (__m512i)v);
     const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const __m512i places = _mm512_maskz_compress_epi32(m, _mm512_add_epi32(lane, _mm512_set1_epi32(p)));
-    _mm256_storeu_si256((__m256i *)list, _mm512_cvtepi32_epi16(places));
+    _mm256_storeu_si256((__m256i *)list, _mm512_cvtsepi32_epi16(places));
     return __builtin_popcount(m);
 }
 static inline __attribute__((always_inline)) int nnc_avx512_list64(__m512d v, uint16_t p, uint16_t *list) {
     const __mmask8 m = _mm512_test_epi64_mask((__m512i)v, (__m512i)v);
     const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
     const __m256i places = _mm256_maskz_compress_epi32(m, _mm256_add_epi32(lane, _mm256_set1_epi32(p)));
-    _mm_storeu_si128((__m128i *)list, _mm256_cvtepi32_epi16(places));
+    _mm_storeu_si128((__m128i *)list, _mm256_cvtsepi32_epi16(places));
     return __builtin_popcount(m);
 }
 
