@@ -37,10 +37,10 @@ enum nnc_reads { NNC_READS_OUTPUT, NNC_READS_INPUT };          /* what an activa
 enum nnc_reduction { NNC_MEAN, NNC_SUM, NNC_MEAN_OF_ROWS };    /* 1/(rows cols), 1, 1/rows */
 enum nnc_how {                                                 /* of a product, ored together */
     NNC_ADD = 1,                                               /* C += A B */
-    NNC_SKIP_ZEROS = 4,                                        /* leave out what meets a zero of A: see skips */
     NNC_ASK_NEXT = 2,                                          /* B is far: ask for each panel, or what follows the last, in time */
+    NNC_SKIP_ZEROS = 4,                                        /* leave out what meets a zero of A: see skips */
 };
-enum { NNC_HALF = 9 };                                         /* sixteenths, for skips */
+enum { NNC_HALF = 9 };                                         /* sixteenths for skips: half, and a little that is gained */
 enum nnc_status { NNC_OK, NNC_UNKNOWN_ISA, NNC_UNSUPPORTED_ISA };
 
 /* ---- the registry: what the rows say (registry.c) ------------------------------------------------------------------ */

@@ -1,12 +1,12 @@
 /* zeros.h: the product with an A that is full of zeros, as it is behind relu, in pixels and in one-hot columns.
  *
  * A row at a time goes through the rows of B that meet something other than zero. That is a load for every multiplication, where
- * the tile of matmul.h has one for three, and a start and an end for each row and some columns: a multiplication costs up to twice
- * as much, so that half of A must be zeros.
+ * the tile of matmul.h has two for three or fewer, and a start and an end for each row and some columns: a multiplication costs up
+ * to twice as much, so that half of A must be zeros.
  *
- * The bits are those of the whole product: 0 times a finite number adds +0 or -0, which changes a sum only where it is -0, as it may
- * become by underflow. A sum that ends as -0 is therefore made again in full. (One that was -0 on the way is the product that comes
- * next, rounded, with either sign.)
+ * The bits are those of the whole product: 0 times a finite number adds +0 or -0, which changes a sum only where it is -0, as it
+ * may become by underflow. A sum that ends as -0 is therefore made again in full. (One that was -0 on the way is the product that
+ * comes next, rounded, with either sign.)
  */
 
 #define SKIP_VECS 8                   /* vectors of columns that go together: enough to hide the latency of FMA */
@@ -57,7 +57,7 @@ INLINE int FN(skip_tile)(const int V, long rows, const int32_t *starts, const ui
         return FN(skip_tile)(V, rows, starts, lists, a, a_row, b, b_row, b_panel, c, c_row, add, again, depth, next);  \
     }
 SKIP_TILE(1) SKIP_TILE(2) SKIP_TILE(3) SKIP_TILE(4) SKIP_TILE(5) SKIP_TILE(6) SKIP_TILE(7) SKIP_TILE(8)
-static int (*const FN(skips)[SKIP_VECS])(SKIP_ARGUMENTS) = {
+static int (*const FN(skip_tiles)[SKIP_VECS])(SKIP_ARGUMENTS) = {
     FN(skip_1), FN(skip_2), FN(skip_3), FN(skip_4), FN(skip_5), FN(skip_6), FN(skip_7), FN(skip_8)};
 
 /* list = where x (k) is neither +0 nor -0; returns how many. Writes LANES entries beyond. */
@@ -107,8 +107,8 @@ static void FN(matmul_skipping)(long m, long n, long k, const real *a, long a_ro
                 const real *q = b + p * b_row + v / NR_VECS * b_panel + v % NR_VECS * LANES;
                 real *to = c + i * c_row + v * LANES;
                 const long next = v > 0 ? -wide * b_panel / NR_VECS : 0;
-                const int left = FN(skips)[V - 1](rows, starts, lists, x, a_row, q, b_row, b_panel, to, c_row, add || p > 0, again,
-                                                  depth, next);
+                const int left = FN(skip_tiles)[V - 1](rows, starts, lists, x, a_row, q, b_row, b_panel, to, c_row, add || p > 0,
+                                                       again, depth, next);
                 for (int s = 0; s < left; s++)
                     FN(matmul)(1, V * LANES, depth, x + again[s] * a_row, a_row, 1, q, b_row, b_panel, to + again[s] * c_row, c_row,
                                1, add || p > 0 ? NNC_ADD : 0);
