@@ -161,7 +161,7 @@ def test_what_the_walk_asks_for_can_be_read():
 
 def _attributes(kind):
     """Names in the section Attributes of a docstring."""
-    section = re.split(r"\n\w+\n-+\n", inspect.cleandoc(kind.__doc__.partition("Attributes\n    ----------\n")[2]))[0]
+    section = re.split(r"\n\w+\n-+\n", inspect.getdoc(kind).partition("Attributes\n----------\n")[2])[0]
     return [line.partition(" : ")[0] for line in section.splitlines() if line and not line.startswith(" ")]
 
 
