@@ -27,7 +27,7 @@ static nnc_stage shape_of(const nnc_kernels *all, enum nnc_storage storage, cons
     s.parameter = layer->parameter;
     s.storage = s.chains > 1 || (storage == NNC_INT8 && s.inputs > NNC_INT8_INPUTS) ? NNC_FULL : storage;
     if (s.outputs == 1) return s;
-    const int most = k->accumulators / s.chains < NNC_ROW_VECS ? k->accumulators / s.chains : NNC_ROW_VECS;
+    const int fit = s.chains == 4 ? k->accumulators / 4 : NNC_ROW_VECS, most = fit < NNC_ROW_VECS ? fit : NNC_ROW_VECS;
     const int64_t vecs = (s.outputs + k->lanes - 1) / k->lanes, panels = in_panels(&s) && !live;
     const int64_t to = s.storage == NNC_BFLOAT16 ? 2 : panels ? k->nr / k->lanes : 1;
     s.groups = (int32_t)((vecs + most - 1) / most);

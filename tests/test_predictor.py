@@ -51,6 +51,20 @@ def test_one_many_and_the_network_have_the_same_bits(isa, seed):
     assert np.array([predict(list(x)) for x in X[:2]]).tobytes() == expected[:2].tobytes()
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_layers_of_several_chains_in_every_width(isa, dtype):
+    rng = np.random.default_rng(0)
+    for outputs in range(2, 66):
+        for inputs in (1, 2, 3, 4, 5, 31, 63, 64, 65, 66):
+            net = nn.Network([inputs, outputs], seed=outputs, dtype=dtype)
+            X = rng.normal(size=(9, inputs)).astype(dtype)
+            X[4:] *= rng.random((5, inputs)) < 0.2
+            expected, predict = net.predict(X), net.freeze()
+            assert np.allclose(expected, X.astype("f8") @ net.layers[0].weight.astype("f8"), rtol=1e-4, atol=1e-4)
+            assert np.array([predict(x) for x in X]).tobytes() == expected.tobytes()
+            assert np.array([net.predict(x) for x in X]).tobytes() == expected.tobytes()
+
+
 def test_all_instruction_sets_with_fma_give_the_same_bits():
     rng = np.random.default_rng(5)
     nets = [random_network(rng) for _ in range(10)]
@@ -68,16 +82,14 @@ def test_all_instruction_sets_with_fma_give_the_same_bits():
 
 
 @pytest.mark.parametrize("tiny", [1e-30, 1e-44])
-@pytest.mark.parametrize("sizes", [[100, 40], [100, 8], [100, 20]])
+@pytest.mark.parametrize("sizes", [[100, 40], [100, 8], [100, 20], [65, 63]])
 def test_leaving_zeros_out_changes_no_sign_of_zero(isa, sizes, tiny):
     """Products that vanish leave sums of -0, and without a bias the sign of zero is in the answer."""
     rng = np.random.default_rng(0)
     for trial in range(30):
         net = nn.Network(sizes, bias=False, seed=trial)
         net.parameters[:] = rng.choice([-tiny, tiny, -1.0], size=net.parameters.size, p=[0.5, 0.4, 0.1])
-        x = np.where(rng.random(100) < 0.03, np.float32(tiny), 0).astype(np.float32) * rng.choice([-1, 1], 100).astype(
-            "f4"
-        )
+        x = np.where(rng.random(sizes[0]) < 0.03, tiny, 0).astype("f4") * rng.choice([-1, 1], sizes[0]).astype("f4")
         expected = net.predict(np.array([x, x]))[0]
         assert net.freeze()(x).tobytes() == expected.tobytes()
 

@@ -41,16 +41,16 @@ INLINE void FN(row_ask)(const int V, const int storage, const char *q, long pane
 
 /* ---- the tile --------------------------------------------------------------------------------------------------- */
 
-/* z (V vectors) = x (k) W (k, V vectors), or += with add (S == 1 only). W's rows are w_row bytes apart, its panels of
- * NR columns w_panel. list: the rows (where S > 1, the first of each S rows) to visit, `count` of them, instead of all;
- * what k leaves over after blocks of S is always done. */
-INLINE void FN(row_tile)(const int V, const int S, const int storage, const int listed, long k, const real *x,
-                         const char *w, long w_row, long w_panel, real *z, int add, const uint16_t *list, long count) {
-    if (V * S > NNC_ACC) return; /* does not fit the registers and is never asked for */
+/* z (V vectors) = x (k) W (k, V vectors) as far as it is in chains from..to of S, or += with add. W's rows are w_row bytes apart,
+ * its panels of NR columns w_panel. list: the rows (where S > 1, the first of each S rows) to visit, `count` of them, instead of
+ * all; what k leaves over after blocks of S is always done. */
+INLINE void FN(row_chains)(const int V, const int S, const int from, const int to, const int storage, const int listed, long k,
+                           const real *x, const char *w, long w_row, long w_panel, real *z, int add, const uint16_t *list,
+                           long count) {
     vec acc[4][NNC_ROW_VECS], column[NNC_ROW_VECS];
-    UNROLL for (int s = 0; s < S; s++)
+    UNROLL for (int s = from; s < to; s++)
         UNROLL for (int v = 0; v < V; v++) acc[s][v] = S == 1 && add ? v_load(z + v * LANES) : v_zero();
-    const long whole = S == 1 ? k : k - k % S;
+    const long whole = k & -(long)S;
     const long steps = listed ? count : whole / S;
     const char *q = w;
     const real *xs = x;
@@ -62,7 +62,7 @@ INLINE void FN(row_tile)(const int V, const int S, const int storage, const int 
         } else if (storage == NNC_BFLOAT16) {
             FN(row_ask)(V, storage, q + NNC_AHEAD, w_panel);
         }
-        UNROLL for (int s = 0; s < S; s++) {
+        UNROLL for (int s = from; s < to; s++) {
             const vec one = v_set(xs[s]);
             FN(row_weights)(V, storage, q + s * w_row, w_panel, column);
             UNROLL for (int v = 0; v < V; v++) acc[s][v] = v_fma(one, column[v], acc[s][v]);
@@ -70,18 +70,33 @@ INLINE void FN(row_tile)(const int V, const int S, const int storage, const int 
         q += S * w_row;
         xs += S;
     }
-    UNROLL for (int s = 0; s < S - 1; s++) {
-        if (whole + s < k) {
+    if (whole < k) {
+        UNROLL for (int s = from; s < to; s++) {
+            if (s == S - 1 || whole + s >= k) break;
             const vec one = v_set(x[whole + s]);
             FN(row_weights)(V, storage, w + (whole + s) * w_row, w_panel, column);
             UNROLL for (int v = 0; v < V; v++) acc[s][v] = v_fma(one, column[v], acc[s][v]);
         }
     }
     UNROLL for (int v = 0; v < V; v++) {
-        vec sum = acc[0][v];
-        if (S == 2) sum = acc[0][v] + acc[1][v];
-        if (S == 4) sum = (acc[0][v] + acc[2][v]) + (acc[1][v] + acc[3][v]);
+        vec sum = acc[from][v];
+        if (to - from == 2) sum = acc[0][v] + acc[1][v];
+        if (to - from == 4) sum = (acc[0][v] + acc[2][v]) + (acc[1][v] + acc[3][v]);
+        if (S > 1 && add) sum = v_load(z + v * LANES) + sum;
         v_store(z + v * LANES, sum);
+    }
+}
+
+/* z (V vectors) = x (k) W, or += with add (S == 1 only): all chains side by side where the registers hold them, or two one after
+ * the other, which still is quicker than half the columns at a time: those would read x twice. */
+INLINE void FN(row_tile)(const int V, const int S, const int storage, const int listed, long k, const real *x,
+                         const char *w, long w_row, long w_panel, real *z, int add, const uint16_t *list, long count) {
+    if (S > 1) w_panel = NR_VECS * VBYTES; /* as it is there: such layers lie in one piece (plan.h) */
+    if (V * S <= NNC_ACC) {
+        FN(row_chains)(V, S, 0, S, storage, listed, k, x, w, w_row, w_panel, z, S == 1 && add, list, count);
+    } else if (S == 2) { /* of four, so many are never asked for */
+        FN(row_chains)(V, S, 0, 1, storage, listed, k, x, w, w_row, w_panel, z, 0, list, count);
+        FN(row_chains)(V, S, 1, 2, storage, listed, k, x, w, w_row, w_panel, z, 1, list, count);
     }
 }
 
