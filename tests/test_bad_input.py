@@ -46,6 +46,10 @@ class World:
         ))  # fmt: skip
 
 
+def unaligned(shape):
+    return np.zeros(4 * shape[0] * shape[1] + 1, np.uint8)[1:].view(np.float32).reshape(shape)
+
+
 def read_only(shape):
     array = np.zeros(shape, np.float32)
     array.flags.writeable = False
@@ -197,6 +201,10 @@ CALLS = [
     ("out in columns", ValueError, "out is not C-contiguous",
      lambda w: w.net.predict(X, out=np.zeros((2, 8), np.float32).T)),
     ("out read-only", ValueError, "out is read-only", lambda w: w.net.predict(X, out=read_only((8, 2)))),
+    ("out between words", ValueError, "out is not aligned in memory.*np.empty",
+     lambda w: w.net.predict(X, out=unaligned((8, 2)))),
+    ("out of a Jacobian between words", ValueError, "out is not aligned in memory",
+     lambda w: w.net.jacobian(X[0], out=unaligned((2, 3)))),
     ("out a list", TypeError, "out must be an ndarray", lambda w: w.net.predict(X, out=[0] * 16)),
     ("out for one sample", ValueError, r"out has shape \(1, 2\).*\(2,\)",
      lambda w: w.net.predict(X[0], out=np.zeros((1, 2), np.float32))),

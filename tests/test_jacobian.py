@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -169,6 +171,18 @@ def test_it_follows_the_weights_and_ignores_dropout():
     net.parameters[:] *= 1.1
     assert not np.array_equal(before, net.jacobian(x)) and close(net.jacobian(x), nudged(net, x))
     assert np.array_equal(net.copy().jacobian(x), net.jacobian(x))
+
+
+@pytest.mark.parametrize("sizes", [[20000, 10], [4000, 32, 32], [300, 40, 9000]], ids=str)
+def test_memory_is_of_the_order_of_the_layers(sizes):
+    """Rows as long as the input for each input would be 1.6 GB, and 64 MB."""
+    net, x = nn.Network(sizes, seed=0), np.zeros(sizes[0], np.float32)
+    tracemalloc.start()
+    try:
+        net.input_gradient(x, threads=1)
+        assert tracemalloc.get_traced_memory()[1] < 60e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_threads_of_the_caller(together):

@@ -125,6 +125,27 @@ def test_metrics_by_hand():
     assert np.isnan(classes.evaluate(x, [0, 1, 0, 1], sample_weight=np.zeros(4))["accuracy"])
 
 
+@pytest.mark.parametrize("hidden", ["relu", "tanh", "gelu"])
+@pytest.mark.parametrize("strange", ["target", "input"])
+def test_what_counts_for_nothing_may_be_as_large_as_it_likes(strange, hidden, isa):
+    rng = np.random.default_rng(0)
+    X, y, w = rng.normal(size=(9, 2)).astype("f4"), rng.normal(size=9).astype("f4"), np.ones(9)
+    w[[2, 8]] = 0
+    if strange == "target":
+        y[[2, 8]] = 1e30, -3e38
+    else:
+        X[[2, 8]] = 3e38, -3e38
+    net = nn.Network([2, 8, 1], hidden=hidden, seed=0)
+    left = w > 0
+    want = net.evaluate(X[left], y[left], loss="sse")
+    assert net.evaluate(X, y, loss="sse", sample_weight=w) == pytest.approx(want)
+    got = net.gradients(X, y, loss="sse", sample_weight=w)
+    assert np.allclose(got.vector, net.gradients(X[left], y[left], loss="sse").vector, rtol=1e-4, atol=1e-6)
+    trainer = nn.Trainer(net, loss="sse", batch_size=4)
+    trainer.fit(X, y, sample_weight=w, validation_data=(X, y, w), epochs=3)
+    assert np.isfinite(trainer.history.val_loss).all() and np.isfinite(net.parameters).all()
+
+
 @pytest.mark.parametrize(
     "wrong, kind, words",
     [

@@ -9,6 +9,8 @@ b) W' is packed block by block, transposed: the tile then reads it without a str
 c) The derivative is applied to a block while it is in cache. A loss with a link (softmax with cross entropy) gives dz at once.
 """
 
+from libc.string cimport memset
+
 from ._arena cimport Layer, Plan, scratch_of
 from ._kernels cimport NNC_HALF, nnc_kernels, nnc_makes_zeros, nnc_mix
 from ._product cimport block_columns, skipping, times_transposed
@@ -16,12 +18,18 @@ from ._share cimport Share, share_out
 
 
 cdef void weigh(Plan *p, const Layer *l, char *dz, long first, long rows) noexcept nogil:
-    # row_loss (first..first+rows) and these rows of dz (at the first of them, or NULL) times row_weight
+    # row_loss (first..first+rows) and these rows of dz (at the first of them, or NULL) times row_weight; what counts for nothing
+    # does so even where its loss is infinite
     cdef:
         long i, k
         double weight
     for i in range(rows):
         weight = p.row_weight[first + i]
+        if weight == 0:
+            p.row_loss[first + i] = 0
+            if dz != NULL:
+                memset(dz + i * l.row * p.size, 0, l.outputs * p.size)
+            continue
         p.row_loss[first + i] *= weight
         if dz != NULL:
             for k in range(l.outputs):

@@ -131,7 +131,8 @@ cdef class Engine(Arena):
             optimizer_rescale(settings.info.index, self.hyper, hyper, scale)
             for i in range(count):
                 if scale[i] != 1:
-                    np.multiply(self.slots[i], scale[i], out=self.slots[i])
+                    with np.errstate(over="ignore"):  # the next step finds and says it
+                        np.multiply(self.slots[i], scale[i], out=self.slots[i])
         memcpy(self.hyper, hyper, sizeof(hyper))
         self.settings = settings
         self.point()
@@ -432,5 +433,8 @@ cdef class Engine(Arena):
         self.job.order = NULL
         self.in_parts(<char *>cnp.PyArray_DATA(answers) if answers is not None else NULL, losses)
         for i in range(n):
-            total += losses[i] if weight == NULL else losses[i] * weight[i]
+            if weight == NULL:
+                total += losses[i]
+            elif weight[i] != 0:  # what counts for nothing does so even where its loss is infinite
+                total += losses[i] * weight[i]
         return total * self.job.factor / (n if self.job.by_rows else 1)

@@ -44,7 +44,7 @@ cdef struct Task:
     long weights_row        # 0: one row for all samples
     bint ahead
     long directions         # rows of one sample: inputs when going ahead, else outputs
-    char *buffers           # per thread two: (ROOM rows or more, widest layer)
+    char *buffers           # per thread two: `directions` rows, or those of some samples, as wide as what lies in them
     long buffer_bytes       # of one
 
 
@@ -205,8 +205,7 @@ cdef class Jacobian(Arena):
             cnp.ndarray block
             long i, samples, rows
             long lanes = 16 if p.size == 4 else 8  # of the widest ISA, whichever is here: the way that is taken decides bits
-            long widest = stride(p.inputs, p.x_row, p.size)
-            long ahead = 0, back = 0, packed = 0
+            long ahead = 0, back = 0, packed = 0, across = stride(p.inputs, p.x_row, p.size), widest = 0
         for i in range(p.count):
             l = &p.layers[i]
             if stride(l.outputs, l.row, p.size) > widest:
@@ -223,7 +222,9 @@ cdef class Jacobian(Arena):
         self.task.directions = p.inputs if self.task.ahead else p.outputs
         samples = ROWS // self.task.directions
         rows = self.task.directions * (1 if samples < 1 else ROOM if samples > ROOM else samples)
-        self.task.buffer_bytes = ((ROOM if rows < ROOM else rows) + 1) * widest * p.size
+        if not self.task.ahead and across > widest:  # ahead, with a row for each input, none is as long as X's
+            widest = across
+        self.task.buffer_bytes = max((rows + 1) * widest, (ROOM + 1) * across) * p.size
         self.buffers = aligned(2 * threads * self.task.buffer_bytes, np.uint8)
         block = self.buffers
         self.task.buffers = <char *>cnp.PyArray_DATA(block)

@@ -343,8 +343,6 @@ def in_words(Predictor self, x, out=None):
     shape = tuple([self.plan.outputs] if was_1d else [n, self.plan.outputs])
     out = checks.out_or_new(out, shape, self.dtype)
     target = np.asarray(out)
-    if not target.flags.aligned:
-        raise ValueError(f"out is not aligned in memory: use np.empty({shape}, np.{self.dtype})")
     if n > 1 and np.may_share_memory(array, target):
         raise ValueError("x and out share memory: give out memory of its own")
     if n > 0:

@@ -51,6 +51,8 @@ cdef void gather(Job *j, long at, long first, long rows) noexcept nogil:
         copy_row(x, j.X + s * x_bytes, x_bytes)
         if j.weights != NULL:
             p.row_weight[i - at] = j.weights[s]
+            if j.weights[s] == 0:  # not there: nothing that it makes of its inputs may become infinite
+                memset(x, 0, x_bytes)
         if j.T != NULL:
             copy_row(t, j.T + s * t_bytes, t_bytes)
         elif j.labels != NULL:

@@ -163,10 +163,10 @@ def require_out(out: object, shape: tuple[int, ...], dtype: DTypeLike, name: str
     TypeError
         Not an ndarray, or another dtype; a masked array whose mask would hide a part of the answer.
     ValueError
-        Another shape, not C-contiguous, or read-only.
+        Another shape, not C-contiguous, not aligned, or read-only.
     """
-    if (isinstance(out, np.ndarray) and out.dtype == dtype and out.shape == shape and out.flags.c_contiguous
-            and out.flags.writeable and (type(out) is np.ndarray or not np.ma.is_masked(out))):  # fmt: skip
+    if (isinstance(out, np.ndarray) and out.dtype == dtype and out.shape == shape and out.flags.carray
+            and (type(out) is np.ndarray or not np.ma.is_masked(out))):  # fmt: skip
         return
     expected = f"np.empty({shape}, np.{np.dtype(dtype)})"
     if not isinstance(out, np.ndarray):
@@ -179,6 +179,8 @@ def require_out(out: object, shape: tuple[int, ...], dtype: DTypeLike, name: str
         raise ValueError(f"{name} has shape {out.shape}, the answer has {shape}: use {expected}")
     if not out.flags.c_contiguous:
         raise ValueError(f"{name} is not C-contiguous: use {expected}")
+    if not out.flags.aligned:
+        raise ValueError(f"{name} is not aligned in memory: use {expected}")
     raise ValueError(f"{name} is read-only: use {expected}")
 
 

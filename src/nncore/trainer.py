@@ -208,7 +208,8 @@ class Trainer(KnownAttributes):
         RuntimeError
             Another call is at work with this Trainer.
         KeyboardInterrupt
-            Ctrl-C. The network keeps the weights of the last finished step, `history` the finished epochs.
+            Ctrl-C. The network keeps the weights of the last finished step, `history` the finished epochs; one at whose very
+            end it comes may not be in there.
         """
         from .progress import Progress, wanted
 
