@@ -11,6 +11,7 @@ pin it to a CPU (taskset -c 0) except for the threads.
 import argparse
 import ctypes
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -50,8 +51,8 @@ double plain(void (*f)(const void *, void *), const void *x, void *out, long n) 
 
 def compiled(folder, net=None):
     """A library with the timer's loops, and the network's exported C if one is given; None without a compiler."""
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
+    compiler = shlex.split(os.environ.get("CC", "cc"))
+    if shutil.which(compiler[0]) is None:
         return None
     source, target = os.path.join(folder, "net.c"), tempfile.mktemp(suffix=".so", dir=folder)
     if net is None:
@@ -59,7 +60,9 @@ def compiled(folder, net=None):
             file.write("#define _POSIX_C_SOURCE 199309L\n" + TIMER)
     else:
         net.export_c(source)
-    subprocess.run([compiler, "-std=c99", "-O3", "-march=native", "-shared", "-fPIC", source, "-o", target], check=True)
+    subprocess.run(
+        [*compiler, "-std=c99", "-O3", "-march=native", "-shared", "-fPIC", source, "-o", target], check=True
+    )
     return ctypes.CDLL(target)
 
 

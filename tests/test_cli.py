@@ -59,6 +59,7 @@ def test_output_that_knows_no_greek(tmp_path):
     assert code == 0 and "µ" not in out and " us" in out
 
 
+@pytest.mark.skipif(sys.getfilesystemencoding() != "utf-8", reason="files cannot be called so here")
 def test_a_name_that_the_output_cannot_show(tmp_path):
     path = str(tmp_path / "zürich.safetensors")
     out, err, code = run("demo", "--quick", "--save", path, PYTHONIOENCODING="ascii", PYTHONUTF8="1")
@@ -150,7 +151,7 @@ def test_what_is_wrong_is_said_in_one_line(arguments, expected, words, tmp_path,
         ("hard.c", "is MODEL itself"),
         ("soft.c", "is MODEL itself"),
         ("other.safetensors", ".safetensors is for saved networks"),
-        ("модель.c", "--name"),
+        ("+.c", "--name"),
     ],
 )
 def test_export_writes_over_no_network(path, words, tmp_path, monkeypatch, capsys):

@@ -143,9 +143,12 @@ def test_auto_shows_a_bar_in_a_notebook(monkeypatch):
     assert "3/3" in sys.stderr.getvalue() and "loss=" in sys.stderr.getvalue()
 
 
-def test_without_standard_error_there_is_no_bar(monkeypatch):
-    monkeypatch.setattr(sys, "stderr", None)  # as with pythonw
-    assert not wanted(True)
+@pytest.mark.parametrize("closed", [False, True])
+def test_without_standard_error_there_is_no_bar(monkeypatch, closed):
+    stream = Terminal()
+    stream.close()
+    monkeypatch.setattr(sys, "stderr", stream if closed else None)  # as in a daemon, or with pythonw
+    assert not wanted(True) and not wanted("auto")
     with Progress(2, True) as bar:
         bar.advance(loss=0.5)
         assert bar.tick is None

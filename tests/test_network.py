@@ -215,11 +215,9 @@ def test_repr_and_summary():
     assert "3-5-2" in repr(small().freeze())
 
 
-@pytest.mark.parametrize(
-    "layers", [[3, 4, 1], (3, 4, 1), np.array([3, 4, 1]), range(3, 0, -1), iter([3, 4, 1])], ids=str
-)
-def test_no_bias_whatever_names_the_sizes(layers):
-    assert all(layer.bias is None for layer in nn.Network(layers, bias=False).layers)
+@pytest.mark.parametrize("kind", [list, tuple, np.array, iter, lambda _: range(3, 0, -1)])
+def test_no_bias_whatever_names_the_sizes(kind):
+    assert all(layer.bias is None for layer in nn.Network(kind([3, 4, 1]), bias=False).layers)
 
 
 def test_the_sizes_are_one_list():

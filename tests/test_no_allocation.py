@@ -141,12 +141,13 @@ def counts(tmp_path_factory):
         pytest.skip("needs Linux and a C compiler")
     folder = tmp_path_factory.mktemp("shim")
     (folder / "shim.c").write_text(SHIM)
-    library = folder / "shim.so"
-    subprocess.run(["cc", "-O1", "-shared", "-fPIC", str(folder / "shim.c"), "-o", str(library), "-ldl"], check=True)
-    environment = {**os.environ, "LD_PRELOAD": str(library), "OPENBLAS_NUM_THREADS": "1"}
+    subprocess.run(["cc", "-O1", "-shared", "-fPIC", "shim.c", "-o", "shim.so", "-ldl"], check=True, cwd=folder)
+    paths = os.pathsep.join(os.path.abspath(path) for path in sys.path)
+    # relative, for the loader splits a path at its spaces
+    environment = {**os.environ, "LD_PRELOAD": "./shim.so", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": paths}
     if not WITHOUT_GIL:
         environment["PYTHONMALLOC"] = "malloc"
-    run = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True)
+    run = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, cwd=folder)
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
 

@@ -21,7 +21,7 @@ def wanted(progress: bool | str) -> bool:
     ----------
     progress : {"auto", True, False}
         "auto" shows one where standard error is a terminal or a notebook's, and not in logs, pipes and tests. Where there is
-        no standard error, as in programs without a console, nothing is shown.
+        no standard error, as in programs without a console, or it is closed, nothing is shown.
 
     Examples
     --------
@@ -29,6 +29,8 @@ def wanted(progress: bool | str) -> bool:
     False
     """
     stream = sys.stderr  # None in programs without a console
+    if getattr(stream, "closed", False):
+        stream = None
     if isinstance(progress, str) and progress == "auto":
         return (hasattr(stream, "isatty") and stream.isatty()) or _in_notebook(stream)
     try:

@@ -14,13 +14,13 @@ from ._turn import AT_WORK, Turn
 from .history import History
 from .optimizers import Optimizer, as_optimizer
 from .parameter_names import name_of
+from .progress import Progress, wanted
 from .values import KnownAttributes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from .network import Network
-    from .progress import Progress
     from .validation import Samples
 
 
@@ -211,8 +211,6 @@ class Trainer(KnownAttributes):
             Ctrl-C. The network keeps the weights of the last finished step, `history` the finished epochs; one at whose very
             end it comes may not be in there.
         """
-        from .progress import Progress, wanted
-
         net, shown = self.net, wanted(progress)
         epochs = checks.positive_int("epochs", epochs)
         shuffle = checks.flag("shuffle", shuffle)
