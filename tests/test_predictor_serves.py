@@ -68,8 +68,9 @@ for sizes, storage in [*nets, ([300, 90, 2], "bfloat16"), ([3, 40000, 2], None)]
     nothing, named = counted(lambda: None), counted(lambda: dict(out=out))
     one, many = counted(lambda: predict(x, out)), counted(lambda: predict(X, OUT))
     assert counted(lambda: np.empty(1000)) >= 1000, "the counter does not count"
-    assert one == many == nothing, (sizes, storage, one, many, nothing)
-    assert counted(lambda: predict(x, out=out)) <= named
+    # of a thousand calls each; what Python itself asks for differs by one or two
+    assert max(one, many) < nothing + 10, (sizes, storage, one, many, nothing)
+    assert counted(lambda: predict(x, out=out)) < named + 10
 """
 
 
