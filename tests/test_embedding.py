@@ -25,7 +25,9 @@ def built(example, tmp_path_factory):
     """An example package, copied and built against the nncore that is imported here, as a module."""
     folder = tmp_path_factory.mktemp(example) / example
     shutil.copytree(EXAMPLES / example, folder, ignore=shutil.ignore_patterns("build", "*.so"))
-    env = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+    # an editable install may be on no path, and Cython looks there
+    places = [Path(nn.__file__).parent.parent, *sys.path]
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join(str(place) for place in places if place))
     command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
     run = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-4000:]
