@@ -51,7 +51,7 @@ double plain(void (*f)(const void *, void *), const void *x, void *out, long n) 
 
 def compiled(folder, net=None):
     """A library with the timer's loops, and the network's exported C if one is given; None without a compiler."""
-    compiler = shlex.split(os.environ.get("CC", "cc"))
+    compiler = shlex.split(os.environ.get("CC") or "cc")
     if shutil.which(compiler[0]) is None:
         return None
     source, target = os.path.join(folder, "net.c"), tempfile.mktemp(suffix=".so", dir=folder)

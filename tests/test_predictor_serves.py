@@ -78,7 +78,7 @@ for sizes, storage in [*nets, ([300, 90, 2], "bfloat16"), ([3, 40000, 2], None)]
 def test_with_out_nothing_is_allocated(tmp_path):
     """Counted from outside, by a library between the program and malloc; with a GIL, Python's small objects count as well."""
     (tmp_path / "counter.c").write_text(COUNTER)
-    compiler = shlex.split(os.environ.get("CC", "cc"))
+    compiler = shlex.split(os.environ.get("CC") or "cc")
     if not shutil.which(compiler[0]):
         pytest.skip("no C compiler")
     made = subprocess.run(
